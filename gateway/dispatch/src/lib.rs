@@ -1,0 +1,1 @@
+//! Journal to mailbox to bot core, in order inside a conversation.

@@ -1,0 +1,1 @@
+//! Listeners, limits and routes.

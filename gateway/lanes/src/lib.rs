@@ -1,0 +1,1 @@
+//! Drives lanes: in order inside one, in parallel across.

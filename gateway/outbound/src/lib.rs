@@ -1,0 +1,1 @@
+//! Outbox to provider: fit, render, pace, deliver, settle.

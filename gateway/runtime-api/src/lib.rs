@@ -1,0 +1,1 @@
+//! What a bot calls: the runtime API.

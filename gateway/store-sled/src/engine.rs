@@ -1,0 +1,31 @@
+//! The engine of the index: six calls, so that it can be exchanged.
+//!
+//! Only the thread "portico-index" writes. Nothing here stands on the way to an answer: what commits change is
+//! read from memory until this thread has brought it here.
+
+use std::ops::Bound;
+
+use portico_store::StoreError;
+
+use crate::op::Tree;
+
+/// Key and value.
+pub(crate) type Pair = (Vec<u8>, Vec<u8>);
+/// Rows of a stretch, read as they are asked for.
+pub(crate) type Rows<'a> = Box<dyn Iterator<Item = Result<Pair, StoreError>> + 'a>;
+
+/// Ordered trees of keys and values.
+pub(crate) trait Engine: Send + Sync {
+    /// A value.
+    fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Writes a value; the answer is what was there.
+    fn put(&self, tree: Tree, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Removes a value; the answer is what was there.
+    fn delete(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Rows between two keys, ascending or descending.
+    fn range<'a>(&'a self, tree: Tree, from: Bound<&[u8]>, to: Bound<&[u8]>, reverse: bool) -> Rows<'a>;
+    /// Returns when everything written before survives a power cut.
+    fn flush(&self) -> Result<(), StoreError>;
+    /// Bytes on disk.
+    fn size(&self) -> u64;
+}

@@ -1,0 +1,255 @@
+//! The index: the engine's trees with a checksum on each value, and large values in parts.
+//!
+//! Value: CRC-32C over tree, key and the rest (u32), version (u64), kind (u8), data. Kind 1 is a value above
+//! 8 KiB: its length and number of parts, which lie in [`Tree::Big`] under the version, no two alike. A flipped
+//! byte is an error that names tree and key, never another value. The sum over all rows, kept in the
+//! checkpoint, tells when rows have gone missing.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+use portico_store::StoreError;
+
+use crate::blocks::MAX_VALUE;
+use crate::engine::Engine;
+use crate::op::{Cell, Tree};
+use crate::wire::{Bad, Put, Take};
+
+const SEAL: usize = 13;
+const PART: usize = MAX_VALUE - SEAL;
+
+pub(crate) struct Index {
+    engine: RwLock<Option<Arc<dyn Engine>>>,
+}
+
+/// Order-independent sum over rows: how many, which, how large.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub(crate) count: u64,
+    pub(crate) digest: u64,
+    pub(crate) live: u64,
+}
+
+impl Sum {
+    fn of(tree: Tree, key: &[u8], value: &[u8]) -> u64 {
+        let one = crc32c::crc32c_append(tree as u32, key);
+        let sum = crc32c::crc32c_append(one, value);
+        (u64::from(sum) << 16 | 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    pub(crate) fn add(&mut self, tree: Tree, key: &[u8], value: &[u8]) {
+        self.count = self.count.wrapping_add(1);
+        self.digest = self.digest.wrapping_add(Self::of(tree, key, value));
+        self.live = self.live.wrapping_add((key.len() + value.len()) as u64);
+    }
+
+    fn remove(&mut self, tree: Tree, key: &[u8], value: &[u8]) {
+        self.count = self.count.wrapping_sub(1);
+        self.digest = self.digest.wrapping_sub(Self::of(tree, key, value));
+        self.live = self.live.wrapping_sub((key.len() + value.len()) as u64);
+    }
+}
+
+fn seal(tree: Tree, key: &[u8], version: u64, kind: u8, data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(SEAL + data.len());
+    out.u32(0);
+    out.u64(version);
+    out.u8(kind);
+    out.raw(data);
+    let sum = checksum(tree, key, &out[4..]);
+    out[..4].copy_from_slice(&sum.to_le_bytes());
+    out
+}
+
+fn checksum(tree: Tree, key: &[u8], rest: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(&[tree as u8]), key), rest)
+}
+
+/// The name of a row for operators: tree and the first bytes of its key.
+pub(crate) fn row_name(tree: Tree, key: &[u8]) -> String {
+    let hex: String = key.iter().take(24).map(|byte| format!("{byte:02x}")).collect();
+    format!("index row {hex} of tree {}", tree.name())
+}
+
+fn damaged(tree: Tree, key: &[u8]) -> StoreError {
+    StoreError::Damaged(format!("{} fails its checksum", row_name(tree, key)))
+}
+
+/// A value that was checked but perhaps lies in parts.
+struct Opened<'a> {
+    version: u64,
+    big: bool,
+    data: &'a [u8],
+}
+
+fn unseal<'a>(tree: Tree, key: &[u8], value: &'a [u8]) -> Result<Opened<'a>, StoreError> {
+    let open = || -> Result<Opened<'a>, Bad> {
+        let mut take = Take(value);
+        if take.u32()? != checksum(tree, key, take.0) {
+            return Err(Bad);
+        }
+        Ok(Opened { version: take.u64()?, big: take.u8()? == 1, data: take.0 })
+    };
+    open().map_err(|Bad| damaged(tree, key))
+}
+
+/// Checks a value's own checksum; the answer is its version.
+pub(crate) fn check(tree: Tree, key: &[u8], value: &[u8]) -> Result<u64, StoreError> {
+    unseal(tree, key, value).map(|opened| opened.version)
+}
+
+fn part_key(version: u64, part: u16) -> [u8; 10] {
+    let mut key = [0; 10];
+    key[..8].copy_from_slice(&version.to_be_bytes());
+    key[8..].copy_from_slice(&part.to_be_bytes());
+    key
+}
+
+/// Length and number of parts of a large value.
+fn parts_of(data: &[u8]) -> Result<(usize, u16), Bad> {
+    let mut take = Take(data);
+    Ok((take.u32()? as usize, take.u16()?))
+}
+
+impl Index {
+    pub(crate) fn new(engine: Arc<dyn Engine>) -> Self {
+        Self { engine: RwLock::new(Some(engine)) }
+    }
+
+    pub(crate) fn engine(&self) -> Result<Arc<dyn Engine>, StoreError> {
+        let missing = || StoreError::Unavailable("the index is being opened again".into());
+        self.engine.read().clone().ok_or_else(missing)
+    }
+
+    pub(crate) fn set(&self, engine: Option<Arc<dyn Engine>>) {
+        *self.engine.write() = engine;
+    }
+
+    pub(crate) fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Cell>, StoreError> {
+        let engine = self.engine()?;
+        let Some(value) = engine.get(tree, key)? else { return Ok(None) };
+        self.open(&*engine, tree, key, value).map(Some)
+    }
+
+    /// Makes a value whole.
+    fn open(&self, engine: &dyn Engine, tree: Tree, key: &[u8], value: Vec<u8>) -> Result<Cell, StoreError> {
+        let mut value = value;
+        // A large value may be replaced while its parts are read; then the row has changed too.
+        for _ in 0..8 {
+            let opened = unseal(tree, key, &value)?;
+            let version = opened.version;
+            if !opened.big {
+                let data = Bytes::from(value).slice(SEAL..);
+                return Ok(Cell { version, data });
+            }
+            if let Some(data) = self.parts(engine, version, opened.data).map_err(|()| damaged(tree, key))? {
+                return Ok(Cell { version, data: data.into() });
+            }
+            match engine.get(tree, key)? {
+                Some(now) if now != value => value = now,
+                _ => return Err(damaged(tree, key)),
+            }
+        }
+        Err(StoreError::Unavailable(format!("{} changes too fast to be read", row_name(tree, key))))
+    }
+
+    fn parts(&self, engine: &dyn Engine, version: u64, data: &[u8]) -> Result<Option<Vec<u8>>, ()> {
+        let (length, parts) = parts_of(data).map_err(|Bad| ())?;
+        let mut out = Vec::with_capacity(length.min(16 * 1024 * 1024));
+        for part in 0..parts {
+            let key = part_key(version, part);
+            let Some(value) = engine.get(Tree::Big, &key).map_err(|_| ())? else { return Ok(None) };
+            out.extend_from_slice(unseal(Tree::Big, &key, &value).map_err(|_| ())?.data);
+        }
+        if out.len() == length { Ok(Some(out)) } else { Err(()) }
+    }
+
+    /// At most `limit` rows of a stretch.
+    pub(crate) fn range(
+        &self,
+        tree: Tree,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Cell)>, StoreError> {
+        let engine = self.engine()?;
+        let mut rows = Vec::new();
+        for row in engine.range(tree, from, to, reverse).take(limit) {
+            let (key, value) = row?;
+            match self.open(&*engine, tree, &key, value) {
+                Ok(cell) => rows.push((key, cell)),
+                // Removed while we read it.
+                Err(StoreError::Damaged(_)) if engine.get(tree, &key)?.is_none() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// The one writer of the engine; keeps the sum over all rows.
+pub(crate) struct Writer {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) sum: Sum,
+}
+
+impl Writer {
+    fn put_sealed(&mut self, tree: Tree, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let old = self.engine.put(tree, key, value)?;
+        self.sum.add(tree, key, value);
+        self.forget(tree, key, old, Some(value))
+    }
+
+    /// Takes an old value out of the sum, and its parts out of the engine.
+    fn forget(&mut self, tree: Tree, key: &[u8], old: Option<Vec<u8>>, new: Option<&[u8]>) -> Result<(), StoreError> {
+        let Some(old) = old else { return Ok(()) };
+        self.sum.remove(tree, key, &old);
+        let Ok(opened) = unseal(tree, key, &old) else { return Ok(()) };
+        let kept = new.and_then(|new| unseal(tree, key, new).ok()).is_some_and(|new| new.version == opened.version);
+        if opened.big && !kept {
+            let parts = parts_of(opened.data).map_or(0, |(_, parts)| parts);
+            for part in 0..parts {
+                let key = part_key(opened.version, part);
+                if let Some(old) = self.engine.delete(Tree::Big, &key)? {
+                    self.sum.remove(Tree::Big, &key, &old);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn put(&mut self, tree: Tree, key: &[u8], version: u64, data: &[u8]) -> Result<(), StoreError> {
+        if data.len() <= PART {
+            return self.put_sealed(tree, key, &seal(tree, key, version, 0, data));
+        }
+        let parts = data.chunks(PART);
+        let mut head = Vec::with_capacity(6);
+        head.u32(data.len() as u32);
+        head.u16(parts.len() as u16);
+        for (number, part) in parts.enumerate() {
+            let key = part_key(version, number as u16);
+            self.put_sealed(Tree::Big, &key, &seal(Tree::Big, &key, version, 0, part))?;
+        }
+        self.put_sealed(tree, key, &seal(tree, key, version, 1, &head))
+    }
+
+    pub(crate) fn delete(&mut self, tree: Tree, key: &[u8]) -> Result<bool, StoreError> {
+        let old = self.engine.delete(tree, key)?;
+        let was = old.is_some();
+        self.forget(tree, key, old, None)?;
+        Ok(was)
+    }
+
+    /// Writes a row as it stood in another engine.
+    pub(crate) fn put_as_it_is(&mut self, tree: Tree, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let old = self.engine.put(tree, key, value)?;
+        self.sum.add(tree, key, value);
+        if let Some(old) = old {
+            self.sum.remove(tree, key, &old);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! The embedded store: a redo log as the truth, sled as index.

@@ -1,0 +1,1 @@
+//! An adapter for tests: everything in memory, the same promises short of durability.

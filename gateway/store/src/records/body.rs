@@ -1,0 +1,136 @@
+//! Bodies of journaled events.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use portico_contract::{ConversationId, MessageId, UserId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Body of an [`crate::EventKind::Gateway`] event: made through the API or by the gateway itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayEvent {
+    /// Type as the bot sees it: `message_created`, `message_failed`, `state_expired`, `slack:reacted`, `mine`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Payload as the bot sees it. For the message events it is filled in at dispatch, from the records.
+    #[serde(default)]
+    pub payload: Value,
+    /// Conversation it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    /// User it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// Message it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<MessageId>,
+    /// Workflow it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_id: Option<String>,
+}
+
+/// Body of an [`crate::EventKind::Outgoing`] event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Outgoing {
+    /// A message to deliver; its content is in the message's row.
+    Message {
+        /// The message.
+        message: MessageId,
+    },
+    /// A change to a message that was delivered before.
+    Edit {
+        /// The message; its row holds the new content.
+        message: MessageId,
+    },
+    /// A message to take back at the provider.
+    Delete {
+        /// The message.
+        message: MessageId,
+        /// The provider's ids of it, since the row is gone.
+        external_ids: Vec<String>,
+    },
+}
+
+/// A webhook as it was received, kept for replay and for people who look.
+///
+/// Form: a head line of JSON, a line feed, the body's bytes as received.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawRequest {
+    /// HTTP method.
+    pub method: String,
+    /// What follows the installation's id in the path.
+    pub path: String,
+    /// Raw query.
+    pub query: String,
+    /// Headers worth keeping; never credentials.
+    pub headers: Vec<(String, String)>,
+    /// Body as received.
+    pub body: Bytes,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head<'a> {
+    #[serde(borrow)]
+    m: std::borrow::Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "is_root")]
+    p: std::borrow::Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    q: std::borrow::Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    h: Vec<(std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)>,
+}
+
+fn is_root(path: &str) -> bool {
+    path.is_empty() || path == "/"
+}
+
+impl RawRequest {
+    /// Writes the stored form straight from a request's parts, without copies in between.
+    pub fn encode(method: &str, path: &str, query: &str, headers: &HeaderMap, keep: &[&str], body: &[u8]) -> Bytes {
+        let kept = keep
+            .iter()
+            .filter_map(|name| Some(((*name).into(), headers.get(*name)?.to_str().ok()?.into())))
+            .collect();
+        let head = Head { m: method.into(), p: path.into(), q: query.into(), h: kept };
+        let mut stored = Vec::with_capacity(body.len() + 96);
+        // Writing texts into memory does not fail.
+        if serde_json::to_writer(&mut stored, &head).is_err() {
+            stored.clear();
+        }
+        stored.push(b'\n');
+        stored.extend_from_slice(body);
+        stored.into()
+    }
+
+    /// Reads the stored form; `None` when it is not of that form.
+    pub fn decode(stored: &Bytes) -> Option<Self> {
+        let end = stored.iter().position(|byte| *byte == b'\n')?;
+        let head: Head<'_> = serde_json::from_slice(&stored[..end]).ok()?;
+        Some(Self {
+            method: head.m.into_owned(),
+            path: if head.p.is_empty() { "/".into() } else { head.p.into_owned() },
+            query: head.q.into_owned(),
+            headers: head.h.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
+            body: stored.slice(end + 1..),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_requests_keep_their_bytes() {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", "application/json".parse().unwrap());
+        headers.insert("authorization", "Bearer no".parse().unwrap());
+        let stored = RawRequest::encode("POST", "/", "a=\"1\"\n", &headers, &["content-type"], b"{\n\xff}");
+        let raw = RawRequest::decode(&stored).unwrap();
+        assert_eq!((raw.method.as_str(), raw.path.as_str(), raw.query.as_str()), ("POST", "/", "a=\"1\"\n"));
+        assert_eq!(raw.headers, [("content-type".to_owned(), "application/json".to_owned())]);
+        assert_eq!(&raw.body[..], b"{\n\xff}");
+    }
+}

@@ -1,0 +1,1 @@
+//! The contract suite: the promises of the port, proved on any adapter.

@@ -1,0 +1,2 @@
+//! The `portico-bench` command.
+fn main() {}

@@ -1,0 +1,3 @@
+//! End-to-end tests, the provider simulator and the tidy checks.
+
+pub mod sim;
