@@ -76,7 +76,7 @@ impl SlackConfig {
 }
 
 /// Everything that is wrong with a configuration.
-pub fn check(config: &Value) -> Vec<Fault> {
+pub(crate) fn check(config: &Value) -> Vec<Fault> {
     let bad = |field: &str, reason: String| Fault::new(FaultCode::BadConfig, reason).at(field);
     let read: SlackConfig = match serde_json::from_value(config.clone()) {
         Ok(read) => read,

@@ -190,7 +190,8 @@ fn step(host: &dyn Host, config: &SlackConfig, note: &Note, asked: &OutboundRequ
                 return Ok(delivered(id, Some(ts), &note.channel));
             }
             // Slack shares the file a moment later; only then is there a message with an id.
-            let url = format!("{}?file={id}", config.method("files.info"));
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("file", id).finish();
+            let url = format!("{}?{query}", config.method("files.info"));
             let call = OutboundRequest::get(&format!("files.info:{index}:{id}"), url).bearer("bot_token");
             Ok(Step { then: vec![call], ..Step::default() })
         }

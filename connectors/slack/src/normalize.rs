@@ -13,9 +13,6 @@ mod message;
 mod press;
 mod reaction;
 
-#[cfg(test)]
-mod tests;
-
 use portico_contract::{Fault, FaultCode, Host, Reply, Turn, Verified};
 use url::form_urlencoded;
 
@@ -45,7 +42,7 @@ pub(crate) fn normalize(host: &dyn Host, config: &SlackConfig, verified: Verifie
         }
         return match payload {
             Some(payload) => interaction::normalize(host, payload.as_bytes()),
-            None if is_command => command::normalize(request),
+            None if is_command => command::normalize(host, request),
             None => Err(unreadable("the form has neither 'payload' nor 'command'")),
         };
     }

@@ -19,8 +19,6 @@ pub(crate) const JOB: &str = "register";
 const BOT: &str = "bot";
 /// State: why the token is dead.
 const REVOKED: &str = "revoked";
-/// What the bot can do little without.
-const SCOPES: [&str; 1] = ["chat:write"];
 
 /// The bot, as Slack knows it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -66,12 +64,6 @@ pub(crate) fn registered(host: &dyn Host, answers: &[HttpAnswer]) -> Result<Turn
     let who: Who = send::read(answer)?;
     if who.bot_id.is_empty() {
         host.log(Level::Warn, "bot_token is no bot token: Slack names no bot_id; use the token that begins with xoxb-", &[]);
-    }
-    let granted = answer.outcome.as_ref().ok().and_then(|response| response.header("x-oauth-scopes"));
-    for scope in SCOPES {
-        if granted.is_some_and(|granted| !granted.split(',').any(|one| one.trim() == scope)) {
-            host.log(Level::Warn, "the app lacks a scope that it needs; add it and install the app again", &[("scope", scope)]);
-        }
     }
     let bot = Bot { user_id: who.user_id, bot_id: who.bot_id, team_id: who.team_id, at: host.now() };
     let data = serde_json::to_vec(&bot).map_err(|error| Fault::new(FaultCode::Bug, error.to_string()))?;

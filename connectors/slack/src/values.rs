@@ -15,10 +15,7 @@ pub(crate) fn shorten(host: &dyn Host, value: &str, limit: usize, effects: &mut 
         return value.to_owned();
     }
     // The same value has the same key, so a repeated attempt sends and stores the same.
-    let digest = host.keyring().digest(DigestKind::Sha256, value.as_bytes());
-    let mut half = [0; 16];
-    half.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-    let key = base32(&half);
+    let key = key(host, value);
     let write = StateWrite {
         scope: Scope::Installation,
         key: format!("value:{key}"),
@@ -30,6 +27,13 @@ pub(crate) fn shorten(host: &dyn Host, value: &str, limit: usize, effects: &mut 
         effects.push(Effect::Write(write));
     }
     format!("{PREFIX}{key}")
+}
+
+/// A short text that stands for a long one.
+pub(crate) fn key(host: &dyn Host, text: &str) -> String {
+    let mut half = [0; 16];
+    half.iter_mut().zip(host.keyring().digest(DigestKind::Sha256, text.as_bytes())).for_each(|(to, from)| *to = from);
+    base32(&half)
 }
 
 /// The value behind what a press brought; a key that is forgotten stays as it is.

@@ -50,9 +50,13 @@ pub fn holds(check: &Check, host: &TestHost, request: &InboundRequest) -> bool {
             let (Some(claimed), Some(signed)) = (claimed, fill(over, request)) else { return false };
             timely && host.check(&check.secret, Algorithm::HmacSha256, &[&signed], &claimed).unwrap_or(false)
         }
-        CheckKind::HeaderToken { header } => request
-            .header(header)
-            .is_some_and(|token| host.matches(&check.secret, token.as_bytes()).unwrap_or(false)),
+        CheckKind::HeaderToken { header } => {
+            let mut values = request.headers.get_all(header.as_str()).iter();
+            match (values.next(), values.next()) {
+                (Some(token), None) => host.matches(&check.secret, token.as_bytes()).unwrap_or(false),
+                _ => false,
+            }
+        }
     }
 }
 

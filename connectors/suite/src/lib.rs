@@ -12,6 +12,10 @@
 //! [`TestContext`], [`sign`] (makes a request that passes the manifest's checks), [`receive`] and [`run`]
 //! (drive a job through all its turns as the gateway would, and refuse what the gateway would refuse).
 //!
+//! `answer` plays the provider in all of these tests: it must answer every request that went well, also those
+//! of `register`, by label or address. A fixture named `unreadable_…` must give an `unreadable` fault, an
+//! outbound one named `refused_…` any fault but `bug`; all others must be accepted and delivered.
+//!
 //! Fixtures lie beside the connector (see [`Fixtures`]):
 //! `fixtures/inbound/<case>.json|form|txt` with an optional `<case>.headers`,
 //! `fixtures/outbound/<case>.json` (an `OutboundMessage`), `fixtures/answers/<case>.json` (an `InboundResponse`).
@@ -29,6 +33,8 @@ pub mod rules;
 mod run;
 pub mod samples;
 mod sign;
+#[cfg(test)]
+mod tests;
 
 pub use conformance::{Options, Suite};
 pub use context::TestContext;

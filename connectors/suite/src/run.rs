@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use portico_contract::{
-    ActionCall, Connector, Context, Delivered, Effect, Event, Fault, FaultCode, Host, HttpAnswer, InboundRequest,
-    InboundResponse, Keep, Next, OutboundMessage, OutboundRequest, Outcome, Payload, Reply, TimerTick,
-    TransportFailure, Turn, TurnResult,
+    ActionCall, Connector, Context, Delivered, Effect, Event, Fault, FaultCode, Host, HttpAnswer,
+    InboundRequest, InboundResponse, Keep, Next, OutboundMessage, OutboundRequest, Outcome, Payload, Reply,
+    TimerTick, TransportFailure, Turn, TurnResult,
 };
 use serde_json::{Value, json};
 
@@ -230,6 +230,7 @@ fn go_on(
         assert!(host.apply(&effects), "a state write expected another revision than is stored");
         run.effects.extend(effects);
         if number == 0 {
+            rules::no_secret(host, "the reply", &json!(reply).to_string());
             run.reply = reply;
         }
         let ask = match next {
@@ -281,7 +282,12 @@ fn send(
 }
 
 /// Makes of an answer what the gateway hands back: few headers, and the body as the request asked for it.
-fn keep(host: &TestHost, request: &OutboundRequest, mut answer: InboundResponse, number: usize) -> InboundResponse {
+fn keep(
+    host: &TestHost,
+    request: &OutboundRequest,
+    mut answer: InboundResponse,
+    number: usize,
+) -> InboundResponse {
     for field in &mut answer.headers {
         field.name = field.name.to_ascii_lowercase();
     }
@@ -315,6 +321,9 @@ fn twice(host: &TestHost, turn: impl Fn() -> TurnResult) -> TurnResult {
     let second = turn();
     host.truncate_log(lines);
     assert_eq!(first, second, "a turn made twice must come out the same");
+    for line in host.log_lines() {
+        rules::no_secret(host, "a log line", &format!("{line:?}"));
+    }
     first
 }
 

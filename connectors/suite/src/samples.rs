@@ -71,7 +71,7 @@ fn markdown(size: Size) -> String {
 fn caption(size: Size) -> String {
     match size {
         Size::Small => "A caption".into(),
-        Size::Large => "A caption that goes on. ".repeat(100),
+        Size::Large => "A caption that goes on. ".repeat(20),
         Size::Odd => ODD.into(),
     }
 }

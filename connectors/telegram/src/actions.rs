@@ -4,7 +4,8 @@ mod edit;
 mod file;
 
 use portico_contract::{
-    ActionCall, Context, Fault, FaultCode, Host, HttpAnswer, MessageRef, Outcome, OutboundRequest, Tags, Thread, Turn,
+    ActionCall, Context, Fault, FaultCode, Host, HttpAnswer, MessageRef, OutboundRequest, Outcome, Tags,
+    Thread, Turn,
 };
 use portico_kit::sequence::{Sequence, Step};
 use serde::Serialize;
@@ -20,15 +21,91 @@ pub(crate) const PREFIX: &str = "act:";
 
 /// The emoji that a bot may react with.
 const REACTIONS: [&str; 73] = [
-    "❤", "👍", "👎", "🔥", "🥰", "👏", "😁", "🤔", "🤯", "😱", "🤬", "😢", "🎉", "🤩", "🤮", "💩", "🙏", "👌", "🕊", "🤡",
-    "🥱", "🥴", "😍", "🐳", "❤‍🔥", "🌚", "🌭", "💯", "🤣", "⚡", "🍌", "🏆", "💔", "🤨", "😐", "🍓", "🍾", "💋", "🖕", "😈",
-    "😴", "😭", "🤓", "👻", "👨‍💻", "👀", "🎃", "🙈", "😇", "😨", "🤝", "✍", "🤗", "🫡", "🎅", "🎄", "☃", "💅", "🤪", "🗿",
-    "🆒", "💘", "🙉", "🦄", "😘", "💊", "🙊", "😎", "👾", "🤷‍♂", "🤷", "🤷‍♀", "😡",
+    "❤",
+    "👍",
+    "👎",
+    "🔥",
+    "🥰",
+    "👏",
+    "😁",
+    "🤔",
+    "🤯",
+    "😱",
+    "🤬",
+    "😢",
+    "🎉",
+    "🤩",
+    "🤮",
+    "💩",
+    "🙏",
+    "👌",
+    "🕊",
+    "🤡",
+    "🥱",
+    "🥴",
+    "😍",
+    "🐳",
+    "❤‍🔥",
+    "🌚",
+    "🌭",
+    "💯",
+    "🤣",
+    "⚡",
+    "🍌",
+    "🏆",
+    "💔",
+    "🤨",
+    "😐",
+    "🍓",
+    "🍾",
+    "💋",
+    "🖕",
+    "😈",
+    "😴",
+    "😭",
+    "🤓",
+    "👻",
+    "👨‍💻",
+    "👀",
+    "🎃",
+    "🙈",
+    "😇",
+    "😨",
+    "🤝",
+    "✍",
+    "🤗",
+    "🫡",
+    "🎅",
+    "🎄",
+    "☃",
+    "💅",
+    "🤪",
+    "🗿",
+    "🆒",
+    "💘",
+    "🙉",
+    "🦄",
+    "😘",
+    "💊",
+    "🙊",
+    "😎",
+    "👾",
+    "🤷‍♂",
+    "🤷",
+    "🤷‍♀",
+    "😡",
 ];
 
 /// Methods that would take the connection out of Portico's hands, or answer with a token.
-const CLOSED_METHODS: [&str; 7] =
-    ["setwebhook", "deletewebhook", "getupdates", "logout", "close", "getmanagedbottoken", "replacemanagedbottoken"];
+const CLOSED_METHODS: [&str; 7] = [
+    "setwebhook",
+    "deletewebhook",
+    "getupdates",
+    "logout",
+    "close",
+    "getmanagedbottoken",
+    "replacemanagedbottoken",
+];
 
 /// `readBusinessMessage` and `deleteBusinessMessages`; teloxide's own name the connection only.
 #[derive(Serialize)]
@@ -88,7 +165,11 @@ pub(crate) fn resume(
                 Ok(Step { tags: Tags::new().with("result", result.to_string()), ..Step::default() })
             },
             |sequence| {
-                let result = sequence.sent().tags.get("result").and_then(|text| serde_json::from_str::<Value>(text).ok());
+                let result = sequence
+                    .sent()
+                    .tags
+                    .get("result")
+                    .and_then(|text| serde_json::from_str::<Value>(text).ok());
                 Outcome::Output(json!({ "result": result }))
             },
         ),
@@ -122,14 +203,15 @@ fn thread(call: &ActionCall) -> Result<Thread, Fault> {
     let chat = call.message.as_ref().and_then(|message| message.tags.get("chatId"));
     match chat {
         Some(chat) => Ok(Thread::new("channel", &["chatId", "threadId"], Tags::new().with("chatId", chat))),
-        None => Err(Fault::new(FaultCode::BadInput, "conversationId is missing, must name a conversation").at("/conversationId")),
+        None => Err(Fault::new(FaultCode::BadInput, "conversationId is missing, must name a conversation")
+            .at("/conversationId")),
     }
 }
 
 fn message(call: &ActionCall) -> Result<&MessageRef, Fault> {
-    call.message
-        .as_ref()
-        .ok_or_else(|| Fault::new(FaultCode::BadInput, "messageId is missing, must name a message").at("/messageId"))
+    call.message.as_ref().ok_or_else(|| {
+        Fault::new(FaultCode::BadInput, "messageId is missing, must name a message").at("/messageId")
+    })
 }
 
 /// Telegram's ids of the message that an action is about. A press of a button is no message at Telegram: the
@@ -156,16 +238,26 @@ fn text<'a>(input: &'a Value, name: &str) -> Result<&'a str, Fault> {
 /// An emoji in the form that Telegram lists: without the mark that asks for colour.
 fn emoji(input: &Value) -> Result<String, Fault> {
     let plain = text(input, "reaction")?.replace('\u{fe0f}', "");
-    REACTIONS.iter().find(|known| known.replace('\u{fe0f}', "") == plain).map(|known| (*known).to_owned()).ok_or_else(|| {
-        Fault::new(FaultCode::BadInput, "reaction must be one of the emoji that Telegram lets bots react with, such as 👍")
+    REACTIONS
+        .iter()
+        .find(|known| known.replace('\u{fe0f}', "") == plain)
+        .map(|known| (*known).to_owned())
+        .ok_or_else(|| {
+            Fault::new(
+                FaultCode::BadInput,
+                "reaction must be one of the emoji that Telegram lets bots react with, such as 👍",
+            )
             .at("/reaction")
-    })
+        })
 }
 
 fn react(api: &Api, call: &ActionCall, reaction: Vec<ReactionType>) -> Result<OutboundRequest, Fault> {
     let target = Target::of(&thread(call)?)?;
     if target.business.is_some() {
-        return Err(Fault::new(FaultCode::Unsupported, "Telegram has no reactions of bots in chats of business accounts"));
+        return Err(Fault::new(
+            FaultCode::Unsupported,
+            "Telegram has no reactions of bots in chats of business accounts",
+        ));
     }
     // Of a message in several pieces the first is the one that people see as its beginning.
     let ids = message_ids(call)?;
@@ -178,9 +270,13 @@ fn react(api: &Api, call: &ActionCall, reaction: Vec<ReactionType>) -> Result<Ou
 fn mark_as_read(api: &Api, call: &ActionCall) -> Result<OutboundRequest, Fault> {
     let thread = thread(call)?;
     let target = Target::of(&thread)?;
-    let (Some(connection), Some(chat)) = (&target.business, thread.tags.get("chatId").and_then(|id| id.parse().ok()))
+    let (Some(connection), Some(chat)) =
+        (&target.business, thread.tags.get("chatId").and_then(|id| id.parse().ok()))
     else {
-        return Err(Fault::new(FaultCode::Unsupported, "Telegram marks messages as read for business accounts only"));
+        return Err(Fault::new(
+            FaultCode::Unsupported,
+            "Telegram marks messages as read for business accounts only",
+        ));
     };
     let id = message_ids(call)?.last().map(|id| id.0);
     let payload = BusinessMessages {
@@ -222,7 +318,9 @@ fn any_method(api: &Api, input: &Value) -> Result<OutboundRequest, Fault> {
     let parameters = match input.get("parameters") {
         None | Some(Value::Null) => json!({}),
         Some(Value::Object(fields)) => Value::Object(fields.clone()),
-        Some(_) => return Err(Fault::new(FaultCode::BadInput, "parameters must be an object").at("/parameters")),
+        Some(_) => {
+            return Err(Fault::new(FaultCode::BadInput, "parameters must be an object").at("/parameters"));
+        }
     };
     Ok(api.call(method, &parameters))
 }

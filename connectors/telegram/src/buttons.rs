@@ -76,10 +76,17 @@ pub(crate) enum Layout {
 }
 
 /// A keyboard of at most [`MAX_BUTTONS`] buttons, and the state that it needs.
-pub(crate) fn keyboard(host: &dyn Host, buttons: &[Button], layout: Layout) -> (InlineKeyboardMarkup, Option<Effect>) {
+pub(crate) fn keyboard(
+    host: &dyn Host,
+    buttons: &[Button],
+    layout: Layout,
+) -> (InlineKeyboardMarkup, Option<Effect>) {
     let short = |button: &Button| match &button.does {
         Does::Value(value) => {
-            value.len() <= MAX_DATA && !value.starts_with(SAY) && !value.starts_with(KEPT) && fits(&button.label)
+            value.len() <= MAX_DATA
+                && !value.starts_with(SAY)
+                && !value.starts_with(KEPT)
+                && fits(&button.label)
         }
         // The label of a said text is not asked for at the press.
         Does::Say(text) => SAY.len() + text.len() <= MAX_DATA,
@@ -100,14 +107,18 @@ pub(crate) fn keyboard(host: &dyn Host, buttons: &[Button], layout: Layout) -> (
         let kind = match (&button.does, &key) {
             (Does::Open(url), _) => InlineKeyboardButtonKind::Url(url.clone()),
             (Does::Value(value), _) if short(button) => InlineKeyboardButtonKind::CallbackData(value.clone()),
-            (Does::Say(text), _) if short(button) => InlineKeyboardButtonKind::CallbackData(format!("{SAY}{text}")),
+            (Does::Say(text), _) if short(button) => {
+                InlineKeyboardButtonKind::CallbackData(format!("{SAY}{text}"))
+            }
             (_, Some((key, _))) => InlineKeyboardButtonKind::CallbackData(format!("{KEPT}{key}.{index}")),
             // Not reached: a button that is not short makes a key.
             (_, None) => continue,
         };
         let size = label.chars().count();
         let room = layout == Layout::Wrapped
-            && rows.last().is_some_and(|row| !row.is_empty() && row.len() < MAX_ROW && width + size <= ROW_WIDTH);
+            && rows
+                .last()
+                .is_some_and(|row| !row.is_empty() && row.len() < MAX_ROW && width + size <= ROW_WIDTH);
         let button = InlineKeyboardButton { text: label, kind };
         match rows.last_mut() {
             Some(row) if room => {

@@ -143,13 +143,20 @@ impl Target {
     /// `bad-input` when its tags name no chat.
     pub(crate) fn of(thread: &Thread) -> Result<Self, Fault> {
         let bad = |tag: &str, reason: &str| {
-            Fault::new(FaultCode::BadInput, format!("the conversation's tag '{tag}' {reason}")).at(format!("/thread/tags/{tag}"))
+            Fault::new(FaultCode::BadInput, format!("the conversation's tag '{tag}' {reason}"))
+                .at(format!("/thread/tags/{tag}"))
         };
-        let chat = thread.tags.get("chatId").ok_or_else(|| bad("chatId", "is missing, must be a chat's id"))?;
+        let chat =
+            thread.tags.get("chatId").ok_or_else(|| bad("chatId", "is missing, must be a chat's id"))?;
         let chat = match chat.parse::<i64>() {
             Ok(id) => Recipient::Id(ChatId(id)),
             Err(_) if chat.len() > 1 && chat.starts_with('@') => Recipient::ChannelUsername(chat.to_owned()),
-            Err(_) => return Err(bad("chatId", "must be a whole number, or a channel's name that begins with '@'")),
+            Err(_) => {
+                return Err(bad(
+                    "chatId",
+                    "must be a whole number, or a channel's name that begins with '@'",
+                ));
+            }
         };
         let topic = match thread.tags.get("threadId") {
             None => None,
@@ -160,7 +167,10 @@ impl Target {
         };
         let business = match (thread.channel.as_ref(), thread.tags.get("businessConnectionId")) {
             ("business", None) => {
-                return Err(bad("businessConnectionId", "is missing, must be the id of a business connection"));
+                return Err(bad(
+                    "businessConnectionId",
+                    "is missing, must be the id of a business connection",
+                ));
             }
             ("business", Some(id)) => Some(BusinessConnectionId(id.to_owned())),
             _ => None,

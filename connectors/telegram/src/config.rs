@@ -87,7 +87,9 @@ impl Config {
 
 /// Everything that is wrong with a configuration.
 pub(crate) fn check(json: &Value) -> Vec<Fault> {
-    let bad = |field: String, reason: &str| Fault::new(FaultCode::BadConfig, format!("{field}: {reason}")).at(field);
+    let bad = |field: String, reason: &str| {
+        Fault::new(FaultCode::BadConfig, format!("{field}: {reason}")).at(field)
+    };
     let config: Config = match serde_json::from_value(json.clone()) {
         Ok(config) => config,
         Err(error) => return vec![Fault::new(FaultCode::BadConfig, error.to_string())],
@@ -103,7 +105,10 @@ pub(crate) fn check(json: &Value) -> Vec<Fault> {
                 && !address.contains(['{', '}'])
         });
         if !usable {
-            faults.push(bad("/api_url".into(), "must be an http or https address without user, query or fragment"));
+            faults.push(bad(
+                "/api_url".into(),
+                "must be an http or https address without user, query or fragment",
+            ));
         }
     }
     if !(1..=100).contains(&config.max_connections) {
@@ -114,7 +119,10 @@ pub(crate) fn check(json: &Value) -> Vec<Fault> {
             faults.push(bad("/allowed_updates".into(), "must name at least one kind, or be left out"));
         }
         for (index, kind) in updates.iter().enumerate() {
-            if kind.is_empty() || kind.len() > 64 || !kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+            if kind.is_empty()
+                || kind.len() > 64
+                || !kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            {
                 faults.push(bad(
                     format!("/allowed_updates/{index}"),
                     "must be a kind of update such as 'message' or 'chat_member'",
@@ -174,7 +182,13 @@ mod tests {
         let fields: Vec<_> = faults.iter().filter_map(|fault| fault.field.as_deref()).collect();
         assert_eq!(
             fields,
-            ["/api_url", "/max_connections", "/allowed_updates/1", "/commands/0/command", "/commands/0/description"]
+            [
+                "/api_url",
+                "/max_connections",
+                "/allowed_updates/1",
+                "/commands/0/command",
+                "/commands/0/description"
+            ]
         );
         let unknown = check(&json!({ "api_ulr": "https://x" }));
         assert!(unknown[0].message.contains("unknown field `api_ulr`"), "{}", unknown[0].message);

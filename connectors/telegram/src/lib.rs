@@ -22,8 +22,8 @@ mod tests;
 use std::sync::{Arc, LazyLock};
 
 use portico_contract::{
-    ActionCall, Connector, Context, Fault, FaultCode, Host, HttpAnswer, InboundRequest, Level, Manifest, Outcome,
-    OutboundMessage, Turn,
+    ActionCall, Connector, Context, Fault, FaultCode, Host, HttpAnswer, InboundRequest, Level, Manifest,
+    OutboundMessage, Outcome, Turn,
 };
 use portico_kit::sequence::{Sequence, Step};
 use serde_json::Value;
@@ -71,7 +71,13 @@ impl Connector for Telegram {
         actions::act(host, ctx, &call)
     }
 
-    fn resume(&self, host: &dyn Host, ctx: &Context, memo: &[u8], answers: Vec<HttpAnswer>) -> Result<Turn, Fault> {
+    fn resume(
+        &self,
+        host: &dyn Host,
+        ctx: &Context,
+        memo: &[u8],
+        answers: Vec<HttpAnswer>,
+    ) -> Result<Turn, Fault> {
         let sequence = Sequence::from_memo(memo)?;
         match sequence.job.as_str() {
             render::JOB => send::resume(host, ctx, sequence, &answers),

@@ -15,7 +15,8 @@ pub(crate) use callback::JOB as PRESS;
 pub(crate) use message::moved_event;
 
 use portico_contract::{
-    Context, Deletion, Event, Fault, FaultCode, Host, Millis, Outcome, Party, Reply, Tags, Thread, Turn, Verified,
+    Context, Deletion, Event, Fault, FaultCode, Host, Millis, Outcome, Party, Reply, Tags, Thread, Turn,
+    Verified,
 };
 use portico_kit::json;
 
@@ -56,9 +57,17 @@ pub(crate) fn normalize(host: &dyn Host, ctx: &Context, verified: Verified<'_>) 
     } else if let Some(message) = update.edited_business_message {
         message::edited(&scene, "edited_business_message", *message)?
     } else if let Some(message) = update.channel_post {
-        if config.accept_channel_posts { message::message(&scene, "channel_post", *message)? } else { Vec::new() }
+        if config.accept_channel_posts {
+            message::message(&scene, "channel_post", *message)?
+        } else {
+            Vec::new()
+        }
     } else if let Some(message) = update.edited_channel_post {
-        if config.accept_channel_posts { message::edited(&scene, "edited_channel_post", *message)? } else { Vec::new() }
+        if config.accept_channel_posts {
+            message::edited(&scene, "edited_channel_post", *message)?
+        } else {
+            Vec::new()
+        }
     } else if let Some(reaction) = update.message_reaction {
         reaction::reaction(&scene, &reaction)
     } else if let Some(change) = update.my_chat_member {
@@ -147,7 +156,13 @@ fn party(user: &User<'_>) -> Party {
     if let Some(language) = &user.language_code {
         tags.set("languageCode", language.as_str());
     }
-    Party { id, name: Some(full_name(user)).filter(|name| !name.is_empty()), picture_url: None, is_bot: user.is_bot, tags }
+    Party {
+        id,
+        name: Some(full_name(user)).filter(|name| !name.is_empty()),
+        picture_url: None,
+        is_bot: user.is_bot,
+        tags,
+    }
 }
 
 /// A chat that speaks as itself: a channel, or a group whose administrator stays anonymous.
@@ -157,5 +172,11 @@ fn chat_party(chat: &Chat<'_>) -> Party {
     if let Some(username) = &chat.username {
         tags.set("username", username.as_str());
     }
-    Party { id, name: chat.title.as_ref().map(|title| title.0.to_string()), picture_url: None, is_bot: false, tags }
+    Party {
+        id,
+        name: chat.title.as_ref().map(|title| title.0.to_string()),
+        picture_url: None,
+        is_bot: false,
+        tags,
+    }
 }

@@ -59,7 +59,8 @@ pub(crate) fn deliver(host: &dyn Host, ctx: &Context, message: &OutboundMessage)
     if page.calls.is_empty() {
         return Err(Fault::new(FaultCode::BadInput, "the message shows nothing").at("/parts"));
     }
-    let note = serde_json::to_value(&page.note).map_err(|error| Fault::new(FaultCode::Bug, error.to_string()))?;
+    let note =
+        serde_json::to_value(&page.note).map_err(|error| Fault::new(FaultCode::Bug, error.to_string()))?;
     let mut turn = Sequence::new(JOB, page.calls).with_note(note).start()?;
     turn.effects = page.effects;
     Ok(turn)
@@ -80,17 +81,25 @@ impl<'a> Page<'a> {
     /// An empty page for a conversation.
     pub(crate) fn new(host: &'a dyn Host, api: &'a Api, thread: &Thread) -> Result<Self, Fault> {
         let target = Target::of(thread)?;
-        Ok(Self { host, api, target, reply: None, calls: Vec::new(), effects: Vec::new(), note: Note::default() })
+        Ok(Self {
+            host,
+            api,
+            target,
+            reply: None,
+            calls: Vec::new(),
+            effects: Vec::new(),
+            note: Note::default(),
+        })
     }
 
     fn part(&mut self, part: &Content) -> Result<(), Fault> {
         match part {
             Content::Text { text, .. } => self.text(text),
             Content::Markdown { markdown } => self.text(markdown),
-            Content::Image(image) => self.media(media::image_kind(image), image, None),
-            Content::Audio(audio) => self.media(media::audio_kind(audio), audio, None),
-            Content::Video(video) => self.media(Kind::Video, video, None),
-            Content::File(file) => self.media(Kind::Document, file, None),
+            Content::Image(image) => named("/imageUrl", self.media(media::image_kind(image), image, None)),
+            Content::Audio(audio) => named("/audioUrl", self.media(media::audio_kind(audio), audio, None)),
+            Content::Video(video) => named("/videoUrl", self.media(Kind::Video, video, None)),
+            Content::File(file) => named("/fileUrl", self.media(Kind::Document, file, None)),
             Content::Location(location) => self.location(location),
             Content::Card(card) => self.card(card),
             Content::Carousel { items } => items.iter().enumerate().try_for_each(|(index, card)| {
@@ -133,7 +142,8 @@ impl<'a> Page<'a> {
     }
 
     fn plain(&mut self, text: &str) {
-        let pieces: Vec<String> = split(text, MAX_TEXT, Measure::Utf16).iter().map(|piece| html::escape(piece)).collect();
+        let pieces: Vec<String> =
+            split(text, MAX_TEXT, Measure::Utf16).iter().map(|piece| html::escape(piece)).collect();
         self.html(&pieces, None);
     }
 
@@ -152,10 +162,13 @@ impl<'a> Page<'a> {
 
     fn location(&mut self, place: &Location) -> Result<(), Fault> {
         if !(-90.0..=90.0).contains(&place.latitude) {
-            return Err(Fault::new(FaultCode::BadInput, "latitude must be from -90 to 90 degrees").at("/latitude"));
+            return Err(
+                Fault::new(FaultCode::BadInput, "latitude must be from -90 to 90 degrees").at("/latitude")
+            );
         }
         if !(-180.0..=180.0).contains(&place.longitude) {
-            return Err(Fault::new(FaultCode::BadInput, "longitude must be from -180 to 180 degrees").at("/longitude"));
+            return Err(Fault::new(FaultCode::BadInput, "longitude must be from -180 to 180 degrees")
+                .at("/longitude"));
         }
         let chat = self.target.chat.clone();
         if let (Some(title), Some(address)) = (&place.title, &place.address) {
@@ -206,15 +219,19 @@ impl<'a> Page<'a> {
             let kind = media::image_kind(&image);
             if length <= MAX_CAPTION && buttons.len() <= MAX_BUTTONS {
                 let keyboard = self.keyboard(&buttons, Layout::List);
-                return self.media(kind, &image, Some(Caption { text: whole, html: true, keyboard }));
+                return named(
+                    "/imageUrl",
+                    self.media(kind, &image, Some(Caption { text: whole, html: true, keyboard })),
+                );
             }
-            self.media(kind, &image, None)?;
+            named("/imageUrl", self.media(kind, &image, None))?;
         }
         let texts = if length <= MAX_TEXT {
             vec![whole]
         } else {
             let title = split(&card.title, MAX_TEXT / 6, Measure::Utf16);
-            let mut texts: Vec<String> = title.iter().map(|piece| format!("<b>{}</b>", html::escape(piece))).collect();
+            let mut texts: Vec<String> =
+                title.iter().map(|piece| format!("<b>{}</b>", html::escape(piece))).collect();
             texts.extend(card.subtitle.as_deref().map(pieces).unwrap_or_default());
             texts.extend(split(&links, MAX_TEXT / 6, Measure::Utf16).iter().map(|piece| html::escape(piece)));
             texts
@@ -258,12 +275,20 @@ impl<'a> Page<'a> {
     }
 }
 
+/// Names the field that a file's address stands in.
+fn named(field: &str, sent: Result<(), Fault>) -> Result<(), Fault> {
+    sent.map_err(|fault| fault.at(field))
+}
+
 /// Markdown as HTML, in pieces of a message's length.
 pub(crate) fn pieces(markdown: &str) -> Vec<String> {
     let pieces = split_markdown(markdown, MAX_TEXT, Measure::Utf16, Dialect::TelegramHtml);
     if pieces.is_empty() {
         // Markdown that shows nothing (`---`) is still something that was said.
-        return split(markdown, MAX_TEXT / 6, Measure::Utf16).iter().map(|piece| html::escape(piece)).collect();
+        return split(markdown, MAX_TEXT / 6, Measure::Utf16)
+            .iter()
+            .map(|piece| html::escape(piece))
+            .collect();
     }
     pieces
 }

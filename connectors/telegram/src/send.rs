@@ -3,8 +3,8 @@
 mod refusal;
 
 use portico_contract::{
-    Context, Effect, Fault, FaultCode, FormPart, Host, HttpAnswer, InboundResponse, Outcome, OutboundRequest, Payload,
-    TransportFailure, Turn,
+    Context, Effect, Fault, FaultCode, FormPart, Host, HttpAnswer, InboundResponse, OutboundRequest, Outcome,
+    Payload, TransportFailure, Turn,
 };
 use portico_kit::sequence::{Sequence, Step};
 use serde_json::{Map, Value, json};
@@ -14,10 +14,17 @@ use crate::html;
 use crate::normalize::moved_event;
 use crate::render::Note;
 use crate::render::media::{self, Stage};
-pub(crate) use refusal::{Class, Refusal, read};
+#[cfg(test)]
+pub(crate) use refusal::sort;
+pub(crate) use refusal::{Class, read};
 
 /// Goes on with a delivery.
-pub(crate) fn resume(host: &dyn Host, ctx: &Context, sequence: Sequence, answers: &[HttpAnswer]) -> Result<Turn, Fault> {
+pub(crate) fn resume(
+    host: &dyn Host,
+    ctx: &Context,
+    sequence: Sequence,
+    answers: &[HttpAnswer],
+) -> Result<Turn, Fault> {
     resume_to(host, ctx, sequence, answers, |sequence| Outcome::Delivered(sequence.sent().clone()))
 }
 
@@ -37,7 +44,8 @@ pub(crate) fn resume_to(
     };
     let job = Job { host, api: Api::of(ctx)?, note, first: sequence.sent().external_ids.is_empty() };
     let mut effects = Vec::new();
-    let mut turn = sequence.resume_to(answers, |request, answer| job.step(request, answer, &mut effects), end)?;
+    let mut turn =
+        sequence.resume_to(answers, |request, answer| job.step(request, answer, &mut effects), end)?;
     turn.effects.append(&mut effects);
     Ok(turn)
 }
@@ -51,7 +59,12 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn step(&self, request: &OutboundRequest, answer: &HttpAnswer, effects: &mut Vec<Effect>) -> Result<Step, Fault> {
+    fn step(
+        &self,
+        request: &OutboundRequest,
+        answer: &HttpAnswer,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Step, Fault> {
         let file = media::Step::parse(&request.label);
         let plan = file.and_then(|step| self.note.media.get(step.index).map(|plan| (step, plan)));
         if let Some((step, plan)) = plan
@@ -68,6 +81,7 @@ impl Job<'_> {
                 Ok(then(media::refused(&self.api, plan, step, *process)))
             }
             (Class::NotModified, _) => Ok(Step::ok()),
+            (Class::Gone, _) if request.label == "deleteMessage" => Ok(Step::ok()),
             (Class::Moved(to), _) => self.moved(request, *to, effects).map(then).ok_or(refusal.fault),
             (Class::Markup, _) => without_markup(request).map(then).ok_or(refusal.fault),
             (Class::ButtonUrl, _) => self
@@ -105,7 +119,12 @@ impl Job<'_> {
     }
 
     /// The same call for a group's new id, and the event that moves the conversation there.
-    fn moved(&self, request: &OutboundRequest, to: i64, effects: &mut Vec<Effect>) -> Option<OutboundRequest> {
+    fn moved(
+        &self,
+        request: &OutboundRequest,
+        to: i64,
+        effects: &mut Vec<Effect>,
+    ) -> Option<OutboundRequest> {
         let from = field(request, "chat_id")?.as_i64().filter(|from| *from != to)?;
         effects.push(Effect::Emit(moved_event(from, to, self.host.now())));
         let mut request = request.clone();
@@ -140,7 +159,11 @@ impl Job<'_> {
                 text.insert(name.into(), value);
             }
         }
-        let words = portico_kit::split::split(&links.join("\n"), crate::render::MAX_TEXT, portico_kit::split::Measure::Utf16);
+        let words = portico_kit::split::split(
+            &links.join("\n"),
+            crate::render::MAX_TEXT,
+            portico_kit::split::Measure::Utf16,
+        );
         let mut calls = vec![first];
         for piece in words {
             text.insert("text".into(), piece.into());
@@ -171,12 +194,16 @@ fn without_markup(request: &OutboundRequest) -> Option<OutboundRequest> {
 fn field(request: &OutboundRequest, name: &str) -> Option<Value> {
     match &request.body {
         Payload::Text(text) => serde_json::from_str::<Map<String, Value>>(text).ok()?.remove(name),
-        Payload::Form(parts) => parts.iter().find(|part| part.name == name).and_then(|part| match &part.body {
-            // A caption such as `5` must stay a text.
-            Payload::Text(text) if matches!(name, "text" | "caption") => Some(text.clone().into()),
-            Payload::Text(text) => Some(serde_json::from_str(text).unwrap_or_else(|_| text.clone().into())),
-            _ => None,
-        }),
+        Payload::Form(parts) => {
+            parts.iter().find(|part| part.name == name).and_then(|part| match &part.body {
+                // A caption such as `5` must stay a text.
+                Payload::Text(text) if matches!(name, "text" | "caption") => Some(text.clone().into()),
+                Payload::Text(text) => {
+                    Some(serde_json::from_str(text).unwrap_or_else(|_| text.clone().into()))
+                }
+                _ => None,
+            })
+        }
         _ => None,
     }
 }

@@ -47,7 +47,8 @@ pub(crate) fn register(host: &dyn Host, ctx: &Context) -> Result<Turn, Fault> {
         max_connections: config.max_connections,
         allowed_updates: config.updates(),
         // Only the very first time: later, what waits at Telegram is what came while the gateway was away.
-        drop_pending_updates: config.drop_pending_updates && host.state_get(&Scope::Installation, ME).is_none(),
+        drop_pending_updates: config.drop_pending_updates
+            && host.state_get(&Scope::Installation, ME).is_none(),
     };
     let secret = Slot { place: SlotPlace::Body, marker: SECRET.into(), secret: "webhook_secret".into() };
     let mut calls = vec![
@@ -56,8 +57,11 @@ pub(crate) fn register(host: &dyn Host, ctx: &Context) -> Result<Turn, Fault> {
         api.call("getMe", &GetMe::new()).repeatable(),
     ];
     if !config.commands.is_empty() {
-        let commands: Vec<BotCommand> =
-            config.commands.iter().map(|entry| BotCommand::new(&*entry.command, &*entry.description)).collect();
+        let commands: Vec<BotCommand> = config
+            .commands
+            .iter()
+            .map(|entry| BotCommand::new(&*entry.command, &*entry.description))
+            .collect();
         calls.push(api.call("setMyCommands", &SetMyCommands::new(commands)).repeatable());
     }
     Sequence::new(REGISTER, calls).start()
@@ -71,8 +75,9 @@ pub(crate) fn unregister(ctx: &Context) -> Result<Turn, Fault> {
 
 /// Remembers the answer of `getMe`.
 pub(crate) fn remember(result: &Value) -> Result<Effect, Fault> {
-    let me = Me::deserialize(result)
-        .map_err(|error| Fault::new(FaultCode::Unavailable, format!("getMe answered something else: {error}")))?;
+    let me = Me::deserialize(result).map_err(|error| {
+        Fault::new(FaultCode::Unavailable, format!("getMe answered something else: {error}"))
+    })?;
     let data = serde_json::to_vec(&me).map_err(|error| Fault::new(FaultCode::Bug, error.to_string()))?;
     Ok(Effect::Write(StateWrite {
         scope: Scope::Installation,

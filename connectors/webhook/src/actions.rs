@@ -183,19 +183,8 @@ fn timeout(input: &Map<String, Value>) -> Result<Option<u32>, Fault> {
 }
 
 fn output(response: &InboundResponse) -> Value {
-    let mut headers = Map::new();
-    for field in &response.headers {
-        let name = field.name.to_ascii_lowercase();
-        match headers.get_mut(&name) {
-            Some(Value::String(known)) => {
-                known.push_str(", ");
-                known.push_str(&field.value);
-            }
-            _ => {
-                headers.insert(name, field.value.clone().into());
-            }
-        }
-    }
+    let headers: Map<String, Value> =
+        response.headers.iter().map(|field| (field.name.clone(), field.value.clone().into())).collect();
     let media_type = response.header("content-type").unwrap_or_default();
     let is_json = media_type.split(';').next().is_some_and(|kind| kind.trim_end().ends_with("json"));
     let bytes = response.bytes();

@@ -1,7 +1,7 @@
 //! Things a bot may ask for beyond messages.
 
 use portico_contract::{
-    ActionCall, Context, Effect, Fault, FaultCode, Host, HttpAnswer, Next, Outcome, OutboundRequest, Payload, Tags,
+    ActionCall, Effect, Fault, FaultCode, Host, HttpAnswer, Next, Outcome, OutboundRequest, Payload, Tags,
     Thread, Turn,
 };
 use portico_kit::sequence::{Sequence, Step};
@@ -19,13 +19,7 @@ pub(crate) const JOB: &str = "act:";
 const AT_WORK: &str = "👀";
 
 /// Begins an action.
-pub(crate) fn act(
-    host: &dyn Host,
-    ctx: &Context,
-    config: &WhatsAppConfig,
-    call: &ActionCall,
-) -> Result<Turn, Fault> {
-    let _ = (host, ctx);
+pub(crate) fn act(config: &WhatsAppConfig, call: &ActionCall) -> Result<Turn, Fault> {
     match call.name.as_str() {
         "startConversation" => start_conversation(config, call),
         "sendTemplate" => {

@@ -114,7 +114,7 @@ fn digits(text: &str) -> bool {
 }
 
 /// Finds everything that is wrong with a configuration.
-pub fn check(config: &Value) -> Vec<Fault> {
+pub(crate) fn check(config: &Value) -> Vec<Fault> {
     let bad = |field: &str, reason: &str| Fault::new(FaultCode::BadConfig, reason).at(field);
     let config: WhatsAppConfig = match serde_json::from_value(config.clone()) {
         Ok(config) => config,

@@ -96,14 +96,14 @@ impl Connector for WhatsApp {
             renderer.part(part, &format!("/parts/{index}"))?;
         }
         let (drafts, writes) = renderer.end();
-        let calls = note.calls(&config, drafts, message.reply_to.as_deref());
+        let calls = note.calls(&config, drafts, message.reply_to.as_deref())?;
         let mut turn = Sequence::new(DELIVER, calls).with_note(note.json()?).start()?;
         turn.effects.extend(writes.into_iter().map(Effect::Write));
         Ok(turn)
     }
 
-    fn act(&self, host: &dyn Host, ctx: &Context, call: ActionCall) -> Result<Turn, Fault> {
-        actions::act(host, ctx, &*config(ctx)?, &call)
+    fn act(&self, _: &dyn Host, ctx: &Context, call: ActionCall) -> Result<Turn, Fault> {
+        actions::act(&*config(ctx)?, &call)
     }
 
     fn resume(&self, host: &dyn Host, ctx: &Context, memo: &[u8], answers: Vec<HttpAnswer>) -> Result<Turn, Fault> {

@@ -15,8 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::WhatsAppConfig;
-use crate::render::{Draft, guess_type};
+use crate::render::{Draft, Slot, guess_type};
 use crate::{errors, phone};
+
+/// Most calls that one outbound message may take; the gateway stops a run at 64.
+const MOST_CALLS: usize = 60;
 
 /// How long a link can take a refused medium's place, in seconds.
 pub(crate) const LINK_LIFETIME_S: u32 = 24 * 60 * 60;
@@ -123,7 +126,19 @@ impl Note {
         config: &WhatsAppConfig,
         drafts: Vec<Draft>,
         reply_to: Option<&str>,
-    ) -> Vec<OutboundRequest> {
+    ) -> Result<Vec<OutboundRequest>, Fault> {
+        // An upload is a fetch (of a held medium: after asking for its address) and the upload itself.
+        let needed: usize = drafts
+            .iter()
+            .map(|draft| {
+                let held = |slot: &Slot| usize::from(slot.url.starts_with(MEDIA_SCHEME));
+                1 + draft.uploads.iter().map(|slot| 2 + held(slot)).sum::<usize>()
+            })
+            .sum();
+        if needed > MOST_CALLS {
+            let reason = format!("the message would take {needed} calls to WhatsApp, at most {MOST_CALLS} are made: split it");
+            return Err(Fault::new(FaultCode::BadInput, reason).at("/parts"));
+        }
         let mut calls = Vec::with_capacity(drafts.len());
         for (index, draft) in drafts.into_iter().enumerate() {
             // Only the first message quotes.
@@ -136,7 +151,7 @@ impl Note {
             calls.push(self.next_of(config, index, &waiting));
             self.waiting.insert(index, waiting);
         }
-        calls
+        Ok(calls)
     }
 
     /// The next upload of a waiting body, or the message itself.
@@ -248,7 +263,7 @@ fn upload(
     config: &WhatsAppConfig,
     bot: &str,
     index: usize,
-    slot: &crate::render::Slot,
+    slot: &Slot,
     body: &Payload,
 ) -> Option<OutboundRequest> {
     let Payload::Stored(id) = body else { return None };
@@ -324,9 +339,8 @@ pub(crate) fn message(
     };
     let answer: Value = serde_json::from_slice(response.bytes()).unwrap_or_default();
     let Some(id) = answer.pointer("/messages/0/id").and_then(Value::as_str).filter(|id| !id.is_empty()) else {
-        // Sending it again would show it twice.
-        host.log(Level::Warn, "WhatsApp took a message without naming its id: its receipts can't be told", &[]);
-        return Ok(Step::ok());
+        // A page of a proxy, most likely: the API itself always names the message.
+        return Err(Fault::new(FaultCode::Unavailable, "the answer is not the API's: it names no message"));
     };
     if let Some(text) = link_text(&sent) {
         let kept = json!({ "target": note.target, "text": text });

@@ -96,7 +96,11 @@ pub fn parse(
         log: sections::log::read(&root.section("log")),
         admin: sections::admin::read(&root.section("admin")),
         bots: sections::bots::read(&root.section("bots"), &limits.core),
-        installations: sections::installations::read(&root.section("installations"), &limits.provider, connectors),
+        installations: sections::installations::read(
+            &root.section("installations"),
+            &limits.provider,
+            connectors,
+        ),
         limits,
     };
     root.finish();

@@ -98,8 +98,18 @@ impl<'e> Loader<'e> {
             return Ok(value);
         }
         faults.sort_by_key(|fault| fault.line.unwrap_or(usize::MAX));
-        faults.dedup();
-        Err(Faults(faults))
+        let mut noted: Vec<Fault> = Vec::with_capacity(faults.len());
+        for fault in faults {
+            if !noted.contains(&fault) {
+                noted.push(fault);
+            }
+        }
+        Err(Faults(noted))
+    }
+
+    /// A path as written in the file: relative ones start at its folder.
+    pub(crate) fn file_path(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -122,7 +132,10 @@ impl<'e> Loader<'e> {
             out.push_str(before);
             let inner = after.strip_prefix("${").unwrap_or_default();
             let Some((name, tail)) = inner.split_once('}') else {
-                return Err(("'${' has no '}'".into(), "close it, or write $${ for the characters themselves".into()));
+                return Err((
+                    "'${' has no '}'".into(),
+                    "close it, or write $${ for the characters themselves".into(),
+                ));
             };
             if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
                 return Err((
@@ -133,7 +146,10 @@ impl<'e> Loader<'e> {
             match self.variable(name) {
                 Some(value) => out.push_str(&value),
                 None => {
-                    return Err((format!("variable {name} is not set"), "set it before starting Portico".into()));
+                    return Err((
+                        format!("variable {name} is not set"),
+                        "set it before starting Portico".into(),
+                    ));
                 }
             }
             rest = tail;
@@ -222,11 +238,6 @@ impl<'a> Section<'a> {
         names.into_iter().map(|name| (name.clone(), self.section(&name))).collect()
     }
 
-    /// Whether the operator wrote this table.
-    pub(crate) fn written(&self) -> bool {
-        self.file.is_some()
-    }
-
     /// The keys that the operator wrote.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.file.into_iter().flat_map(|file| file.keys().cloned()).collect()
@@ -255,13 +266,19 @@ impl<'a> Section<'a> {
 
     /// The value of a key, wherever it comes from; faults in references are noted.
     pub(crate) fn find(&self, key: &str) -> Option<Found> {
+        self.find_as(key, key)
+    }
+
+    /// As [`Section::find`], for a key that the operator may have written in another spelling.
+    fn find_as(&self, key: &str, written: &str) -> Option<Found> {
         self.saw(key);
+        self.saw(written);
         if let Some(value) = self.loader.variable(&self.variable_name(key)) {
             return Some(Found { value: Value::Text(value), line: None, loose: true });
         }
-        if let Some(node) = self.file.and_then(|file| file.get(key)) {
+        if let Some(node) = self.file.and_then(|file| file.get(written)) {
             let mut node = node.clone();
-            return match self.fill(key, &mut node) {
+            return match self.fill(written, &mut node) {
                 Ok(filled) => Some(Found { value: node.value, line: Some(node.line), loose: filled }),
                 Err(()) => None,
             };
@@ -288,8 +305,10 @@ impl<'a> Section<'a> {
                 all.into_iter().try_fold(false, |any, one| Ok(any | one?))
             }
             Value::Table(table) => {
-                let all: Vec<_> =
-                    table.iter_mut().map(|(inner, node)| self.fill(&format!("{key}.{inner}"), node)).collect();
+                let all: Vec<_> = table
+                    .iter_mut()
+                    .map(|(inner, node)| self.fill(&format!("{key}.{inner}"), node))
+                    .collect();
                 all.into_iter().try_fold(false, |any, one| Ok(any | one?))
             }
             _ => Ok(false),
@@ -356,9 +375,11 @@ impl<'a> Section<'a> {
 
     pub(crate) fn duration(&self, key: &str, lowest: Duration, highest: Duration) -> Option<Duration> {
         let (least, most) = (units::show_duration(lowest), units::show_duration(highest));
-        self.typed(key, &format!("write a time like \"15s\", from {least} to {most}"), |found| match &found.value {
-            Value::Text(text) => units::duration(text).filter(|time| (lowest..=highest).contains(time)),
-            _ => None,
+        self.typed(key, &format!("write a time like \"15s\", from {least} to {most}"), |found| {
+            match &found.value {
+                Value::Text(text) => units::duration(text).filter(|time| (lowest..=highest).contains(time)),
+                _ => None,
+            }
         })
     }
 
@@ -387,7 +408,12 @@ impl<'a> Section<'a> {
     }
 
     /// A list of texts; one text alone is a list of one, and a variable's value is split at commas.
-    pub(crate) fn texts<T>(&self, key: &str, expected: &str, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    pub(crate) fn texts<T>(
+        &self,
+        key: &str,
+        expected: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
         self.typed(key, expected, |found| match &found.value {
             Value::Text(text) if found.loose => {
                 text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(&read).collect()
@@ -404,19 +430,21 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// An option of any shape, as JSON.
-    pub(crate) fn json(&self, key: &str) -> Option<Json> {
-        let found = self.find(key)?;
-        if let (Value::Text(text), None) = (&found.value, found.line) {
-            // From a variable: JSON where it is JSON, else a text.
-            return Some(serde_json::from_str(text).unwrap_or_else(|_| Json::from(text.as_str())));
-        }
-        Some(Node { value: found.value, line: 0 }.to_json())
+    /// An option of any shape, as JSON, and whether it came from a variable, so that any text in it may stand
+    /// for a number or a flag.
+    pub(crate) fn json(&self, key: &str, written: &str) -> Option<(Json, bool)> {
+        let found = self.find_as(key, written)?;
+        Some((Node { value: found.value, line: 0 }.to_json(), found.loose))
     }
 
     /// One secret, or several with the newest first: texts or `file:` references.
     pub(crate) fn secrets(&self, key: &str) -> Option<Vec<SecretString>> {
-        let found = self.find(key)?;
+        self.secrets_as(key, key)
+    }
+
+    /// As [`Section::secrets`], for a key that the operator may have written in another spelling.
+    pub(crate) fn secrets_as(&self, key: &str, written: &str) -> Option<Vec<SecretString>> {
+        let found = self.find_as(key, written)?;
         let texts: Option<Vec<&str>> = match &found.value {
             Value::Text(text) => Some(vec![text.as_str()]),
             Value::List(items) => items
@@ -430,7 +458,7 @@ impl<'a> Section<'a> {
         };
         let wrong = |what: &str| {
             let mend = "write \"${VARIABLE}\", \"file:/path\" or a list of these, newest first";
-            self.loader.fault(Fault::new(self.path_of(key), what, mend).at(found.line));
+            self.loader.fault(Fault::new(self.path_of(written), what, mend).at(found.line));
         };
         let Some(texts) = texts.filter(|texts| !texts.is_empty()) else {
             wrong(&format!("is {}, not a secret", found.value.kind()));

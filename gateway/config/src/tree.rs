@@ -71,7 +71,8 @@ pub(crate) fn read(text: &str) -> Result<Table, Vec<Fault>> {
         .map(|error| {
             let line = error.span().map(|span| lines.at(span.start));
             // The parser's sentence is about syntax; it does not repeat values.
-            Fault::new("file", format!("is not TOML here: {}", error.message().trim()), "mend the line").at(line)
+            Fault::new("file", format!("is not TOML here: {}", error.message().trim()), "mend the line")
+                .at(line)
         })
         .collect();
     let table = convert_table(root.get_ref(), &lines, "", &mut faults);

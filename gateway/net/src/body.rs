@@ -174,7 +174,8 @@ impl Pieces {
                     }
                     let read = buffer.filled().len();
                     if read == 0 {
-                        let short = io::Error::new(io::ErrorKind::UnexpectedEof, "a file is shorter than it was");
+                        let short =
+                            io::Error::new(io::ErrorKind::UnexpectedEof, "a file is shorter than it was");
                         return Poll::Ready(Some(Err(short)));
                     }
                     *left -= read as u64;

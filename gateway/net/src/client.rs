@@ -148,7 +148,11 @@ impl Client {
         Self::assemble(&options, dialer(Reach::Public), dialer(Reach::Private))
     }
 
-    pub(crate) fn assemble(options: &ClientOptions, public: Dialer, private: Dialer) -> Result<Self, NetError> {
+    pub(crate) fn assemble(
+        options: &ClientOptions,
+        public: Dialer,
+        private: Dialer,
+    ) -> Result<Self, NetError> {
         let config = tls::client_config(&options.extra_roots)?;
         let pool = |dialer: Dialer| {
             let https = HttpsConnectorBuilder::new()
@@ -266,5 +270,8 @@ fn explain(error: &legacy::Error, uri: &Uri) -> NetError {
     }
     let kind = if error.is_connect() { NetErrorKind::Connect } else { NetErrorKind::UnknownResult };
     let host = uri.host().unwrap_or_default();
-    NetError::new(kind, format!("the exchange with '{host}' broke off: {}", reason.as_deref().unwrap_or("no reason")))
+    NetError::new(
+        kind,
+        format!("the exchange with '{host}' broke off: {}", reason.as_deref().unwrap_or("no reason")),
+    )
 }

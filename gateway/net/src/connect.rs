@@ -171,7 +171,9 @@ impl Service<Uri> for Connector {
                 // What is not the dialer's own word comes from the handshake.
                 Ok(Err(error)) => Err(match error.downcast::<NetError>() {
                     Ok(error) => *error,
-                    Err(error) => NetError::new(NetErrorKind::Tls, format!("TLS with '{host}' failed: {error}")),
+                    Err(error) => {
+                        NetError::new(NetErrorKind::Tls, format!("TLS with '{host}' failed: {error}"))
+                    }
                 }),
                 Err(_) => Err(NetError::new(
                     NetErrorKind::Connect,

@@ -45,7 +45,10 @@ const NEVER_V4: &[(Ipv4Net, &str)] = &[
 
 const NEVER_V6: &[(Ipv6Net, &str)] = &[
     (Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 128), "the unspecified address"),
-    (Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), 128), "a cloud metadata address"),
+    (
+        Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), 128),
+        "a cloud metadata address",
+    ),
     (v6(0xff00, 0, 0, 0, 8), "a multicast address"),
 ];
 
@@ -98,9 +101,8 @@ fn listed_v6(ip: Ipv6Addr, list: &[(Ipv6Net, &'static str)]) -> Option<&'static 
 /// With [`Reach::Private`] only metadata, multicast, broadcast and unspecified addresses are refused.
 pub fn forbidden(ip: IpAddr, reach: Reach) -> Option<&'static str> {
     match ip {
-        IpAddr::V4(ip) => {
-            listed_v4(ip, NEVER_V4).or_else(|| if reach == Reach::Public { listed_v4(ip, INNER_V4) } else { None })
-        }
+        IpAddr::V4(ip) => listed_v4(ip, NEVER_V4)
+            .or_else(|| if reach == Reach::Public { listed_v4(ip, INNER_V4) } else { None }),
         IpAddr::V6(ip) => {
             if let Some(what) = listed_v6(ip, NEVER_V6) {
                 return Some(what);
@@ -160,8 +162,11 @@ impl Policy {
         }
         let port = url.port_or_known_default().unwrap_or_default();
         let name = url.host_str().unwrap_or_default();
-        let reach =
-            if named || self.allow_private || self.lists(name, port) { Reach::Private } else { Reach::Public };
+        let reach = if named || self.allow_private || self.lists(name, port) {
+            Reach::Private
+        } else {
+            Reach::Public
+        };
         if reach == Reach::Public {
             if plain {
                 return Err(NetError::denied(format!("'{name}' may only be reached over https{HOW}")));

@@ -1,1 +1,28 @@
-//! Outbox to provider: fit, render, pace, deliver, settle.
+//! The way out: what a bot says is kept, fitted to its channel, sent at the provider's pace, and its end told.
+//!
+//! ```text
+//! runtime API, core's replies ─▶ Outbox::accept ─▶ message row + outbox lane (one synced commit)
+//! outbox lane ─▶ Sender ─ render, fit, pace ─▶ turn processor ─▶ provider ─▶ settle ─▶ row, lane, inbound event
+//! schedule ─▶ Scheduler ─▶ accept, lanes, ticks        runtime API ─▶ Actions ─▶ turn processor ─▶ output
+//! ```
+//!
+//! Guarantees O1 to O5 are kept here: accepted means synced, one message per conversation in flight, doubt
+//! visible, provider limits obeyed, and the end of each message told to the core.
+
+mod accept;
+mod error;
+mod replies;
+mod revise;
+
+pub use accept::{MAX_LANE, NewMessage, OnceKey, Outbox, bot_lane, no_installation};
+pub use error::AcceptError;
+pub use replies::ReplyMessage;
+pub use revise::MessageChange;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970.
+fn now() -> portico_contract::Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

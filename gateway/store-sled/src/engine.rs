@@ -29,3 +29,31 @@ pub(crate) trait Engine: Send + Sync {
     /// Bytes on disk.
     fn size(&self) -> u64;
 }
+
+/// Stands in for an engine that is being opened again.
+pub(crate) struct Closed;
+
+fn closed<T>() -> Result<T, StoreError> {
+    Err(StoreError::Unavailable("the index is being opened again".into()))
+}
+
+impl Engine for Closed {
+    fn get(&self, _: Tree, _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        closed()
+    }
+    fn put(&self, _: Tree, _: &[u8], _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        closed()
+    }
+    fn delete(&self, _: Tree, _: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        closed()
+    }
+    fn range<'a>(&'a self, _: Tree, _: Bound<&[u8]>, _: Bound<&[u8]>, _: bool) -> Rows<'a> {
+        Box::new(std::iter::once(closed()))
+    }
+    fn flush(&self) -> Result<(), StoreError> {
+        closed()
+    }
+    fn size(&self) -> u64 {
+        0
+    }
+}

@@ -187,12 +187,12 @@ impl State {
         lane.due = 0;
         lane.attempts = attempts;
         let mut gone = Vec::new();
-        while let Some(entry) = lane.entries.pop_front_if(|entry| entry.seq < head) {
-            gone.push((entry.event, entry.place.segment));
+        while lane.entries.front().is_some_and(|entry| entry.seq < head) {
+            gone.extend(lane.entries.pop_front().map(|entry| (entry.event, entry.place.segment)));
         }
         let mut rows = Vec::new();
-        while let Some((first, _)) = lane.chunks.pop_front_if(|(_, last)| *last < head) {
-            rows.push(chunk_key(at, first));
+        while lane.chunks.front().is_some_and(|(_, last)| *last < head) {
+            rows.extend(lane.chunks.pop_front().map(|(first, _)| chunk_key(at, first)));
         }
         if let Some(due) = waited {
             self.due.remove(&(at.dir, due, at));

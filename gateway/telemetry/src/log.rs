@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -42,7 +43,9 @@ impl Default for LogOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The filter can't be read.
-    #[error("log filter '{filter}': {reason}; write a level such as \"info\" or \"info,portico_dispatch=debug\"")]
+    #[error(
+        "log filter '{filter}': {reason}; write a level such as \"info\" or \"info,portico_dispatch=debug\""
+    )]
     Filter {
         /// As given.
         filter: String,
@@ -96,8 +99,6 @@ fn filter(text: &str) -> Result<EnvFilter, LogError> {
     EnvFilter::try_new(text)
         .map_err(|error| LogError::Filter { filter: text.to_owned(), reason: error.to_string() })
 }
-
-use tracing_subscriber::Layer as _;
 
 #[cfg(test)]
 mod tests;

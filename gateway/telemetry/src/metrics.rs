@@ -124,7 +124,11 @@ struct Registrar {
 }
 
 impl Registrar {
-    fn add<M: Metric + EncodeMetric + Clone + Default>(&mut self, name: &'static str, help: &'static str) -> M {
+    fn add<M: Metric + EncodeMetric + Clone + Default>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+    ) -> M {
         let metric = M::default();
         self.put(name, help, metric.clone());
         metric
@@ -141,7 +145,12 @@ impl Registrar {
         self.registry.register(name, help, metric);
     }
 
-    fn per_word<W: Word>(&mut self, name: &'static str, label: &'static str, help: &'static str) -> PerWord<W> {
+    fn per_word<W: Word>(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        help: &'static str,
+    ) -> PerWord<W> {
         let family: Counters = self.add(name, help);
         PerWord::resolve(|word| family.get_or_create_owned(&vec![(label, word.to_owned())]))
     }
@@ -156,7 +165,10 @@ impl TypedMetric for LogLinesDropped {
 }
 
 impl EncodeMetric for LogLinesDropped {
-    fn encode(&self, mut encoder: prometheus_client::encoding::MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+    fn encode(
+        &self,
+        mut encoder: prometheus_client::encoding::MetricEncoder<'_>,
+    ) -> Result<(), std::fmt::Error> {
         let none = None::<&prometheus_client::metrics::exemplar::Exemplar<Labels, u64>>;
         encoder.encode_counter(&crate::log::lines_dropped(), none)
     }
@@ -178,16 +190,25 @@ impl Metrics {
         let mut to = Registrar { registry: Registry::with_prefix("portico"), described: Vec::new() };
         let build: Gauges = to.add("build", "1, with the version that runs as a label");
         build.get_or_create_owned(&vec![("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1);
-        to.put("log_lines_dropped", "Log lines left out, because one place in the code wrote too many", LogLinesDropped);
+        to.put(
+            "log_lines_dropped",
+            "Log lines left out, because one place in the code wrote too many",
+            LogLinesDropped,
+        );
         let metrics = Self {
             webhooks: to.add("webhooks", "Webhook requests, by installation and outcome"),
             webhook_bytes: to.add("webhook_bytes", "Bytes of webhook bodies, by installation"),
-            webhook_seconds: to.add("webhook_seconds", "From a webhook's last byte to its answer, by installation"),
+            webhook_seconds: to
+                .add("webhook_seconds", "From a webhook's last byte to its answer, by installation"),
             refusals: to.per_word("refusals", "reason", "Requests turned away, by reason"),
             limits: to.per_word("limits_refused", "limit", "Requests or connections above a limit, by limit"),
             connections: to.add("connections_open", "Open connections, by listener"),
 
-            events: to.per_word("events", "outcome", "Events taken from webhooks: new, known already, or not understood"),
+            events: to.per_word(
+                "events",
+                "outcome",
+                "Events taken from webhooks: new, known already, or not understood",
+            ),
             unread: to.add("unread", "Webhooks that were not understood and wait for a person"),
             journal_sync: to.add("journal_sync_seconds", "How long one sync of the journal to disk took"),
             journal_commits: to.add("journal_commits", "Group commits of the journal, each with one sync"),
@@ -196,17 +217,23 @@ impl Metrics {
 
             bot_backlog: to.add("backlog", "Events kept and not yet settled, by bot"),
             bot_oldest: to.add("backlog_oldest_seconds", "Age of the oldest unsettled event, by bot"),
-            dispatch_attempts: to.add("dispatch_attempts", "Attempts to hand an event to a core, by bot and outcome"),
+            dispatch_attempts: to
+                .add("dispatch_attempts", "Attempts to hand an event to a core, by bot and outcome"),
             dispatch_seconds: to.add("dispatch_seconds", "How long a core took to answer, by bot"),
-            breaker_state: to.add("breaker_state", "Breaker of a core: 0 closed, 1 half open, 2 open, by bot"),
+            breaker_state: to
+                .add("breaker_state", "Breaker of a core: 0 closed, 1 half open, 2 open, by bot"),
             dead_letters_made: to.add("dead_letters_made", "Items given up, by reason"),
             dead_letters: to.add("dead_letters", "Dead letters that wait for a person"),
 
-            outbox_backlog: to.add("outbox_backlog", "Messages accepted and not yet sent or failed, by installation"),
-            outbox_oldest: to.add("outbox_oldest_seconds", "Age of the oldest unsent message, by installation"),
+            outbox_backlog: to
+                .add("outbox_backlog", "Messages accepted and not yet sent or failed, by installation"),
+            outbox_oldest: to
+                .add("outbox_oldest_seconds", "Age of the oldest unsent message, by installation"),
             sends: to.add("sends", "Attempts to send a message to a provider, by installation and outcome"),
-            provider_seconds: to.add("provider_seconds", "How long a provider took to answer, by installation"),
-            outbound_seconds: to.add("outbound_seconds", "From the acceptance of a message to the provider's answer"),
+            provider_seconds: to
+                .add("provider_seconds", "How long a provider took to answer, by installation"),
+            outbound_seconds: to
+                .add("outbound_seconds", "From the acceptance of a message to the provider's answer"),
             waits: to.add("rate_limited_waits", "Pauses to keep a provider's rate limit, by installation"),
             waited: to.add("rate_limited_wait_seconds", "Seconds spent in these pauses, by installation"),
             attention: to.add("needs_attention", "1 while an installation needs a person, by installation"),
@@ -214,7 +241,8 @@ impl Metrics {
             api_requests: to.add("api_requests", "Runtime API requests, by operation and status"),
             api_seconds: to.add("api_seconds", "How long a runtime API request took, by operation"),
 
-            disk_level: to.add("disk_level", "Disk: 0 ok, 1 warn, 2 webhooks refused, 3 all but settling refused"),
+            disk_level: to
+                .add("disk_level", "Disk: 0 ok, 1 warn, 2 webhooks refused, 3 all but settling refused"),
             disk_free: to.add("disk_free_bytes", "Free bytes on the store's disk"),
             store_bytes: to.add("store_bytes", "Bytes that the store holds on disk"),
             store_writable: to.add("store_writable", "1 while the store takes writes"),
@@ -281,7 +309,11 @@ impl Metrics {
     pub fn api(&self, operation: &'static str) -> Arc<ApiMetrics> {
         self.api_handles.get(operation, || {
             let labels = vec![("operation", operation.to_owned())];
-            ApiMetrics::new(self.api_requests.clone(), self.api_seconds.get_or_create_owned(&labels), operation)
+            ApiMetrics::new(
+                self.api_requests.clone(),
+                self.api_seconds.get_or_create_owned(&labels),
+                operation,
+            )
         })
     }
 

@@ -7,8 +7,20 @@ pub(crate) const CUT: &str = "***";
 
 /// Words that make a field's name secret, wherever they stand between dots and underscores.
 const SECRET_NAMES: [&str; 14] = [
-    "token", "tokens", "secret", "secrets", "authorization", "password", "passwd", "cookie", "body", "credential",
-    "credentials", "apikey", "signature", "payload",
+    "token",
+    "tokens",
+    "secret",
+    "secrets",
+    "authorization",
+    "password",
+    "passwd",
+    "cookie",
+    "body",
+    "credential",
+    "credentials",
+    "apikey",
+    "signature",
+    "payload",
 ];
 
 /// Beginnings of secrets that can be told by their look.
@@ -23,7 +35,8 @@ const SCHEMES: [&str; 2] = ["bearer ", "basic "];
 
 /// Whether a log field of this name must not be shown.
 pub(crate) fn is_secret_name(name: &str) -> bool {
-    name.split(['.', '_', '-']).any(|word| SECRET_NAMES.iter().any(|secret| word.eq_ignore_ascii_case(secret)))
+    name.split(['.', '_', '-'])
+        .any(|word| SECRET_NAMES.iter().any(|secret| word.eq_ignore_ascii_case(secret)))
 }
 
 /// A text with everything cut that looks like a secret: `bot<digits>:<token>` in Telegram addresses, bearer
@@ -64,7 +77,8 @@ fn secret_at(text: &str, at: usize) -> Option<(usize, usize)> {
         return None;
     }
     let run = |from: usize| {
-        let length = bytes.get(from..).unwrap_or_default().iter().take_while(|byte| is_token_byte(**byte)).count();
+        let length =
+            bytes.get(from..).unwrap_or_default().iter().take_while(|byte| is_token_byte(**byte)).count();
         from + length
     };
     if rest.starts_with("bot") {
@@ -84,7 +98,8 @@ fn secret_at(text: &str, at: usize) -> Option<(usize, usize)> {
         // Shorter runs are words that happen to begin so.
         return (end - at >= beginning.len() + 8).then_some((at, end));
     }
-    let starts = |marker: &&&str| rest.get(..marker.len()).is_some_and(|head| head.eq_ignore_ascii_case(marker));
+    let starts =
+        |marker: &&&str| rest.get(..marker.len()).is_some_and(|head| head.eq_ignore_ascii_case(marker));
     if let Some(key) = SECRET_KEYS.iter().find(starts) {
         let end = run(at + key.len());
         return (end > at + key.len()).then_some((at + key.len(), end));
@@ -98,8 +113,8 @@ fn secret_at(text: &str, at: usize) -> Option<(usize, usize)> {
 }
 
 fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'+' | b'/' | b'=' | b'%' | b':')
-        && byte != b'/'
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'+' | b'/' | b'=' | b'%' | b':') && byte != b'/'
 }
 
 #[cfg(test)]
@@ -109,7 +124,10 @@ mod tests {
     #[test]
     fn what_looks_like_a_secret_is_cut_and_the_rest_stays() {
         for (text, shown) in [
-            ("https://api.telegram.org/bot123456:AAH-x_yz9/sendMessage", "https://api.telegram.org/bot123456:***/sendMessage"),
+            (
+                "https://api.telegram.org/bot123456:AAH-x_yz9/sendMessage",
+                "https://api.telegram.org/bot123456:***/sendMessage",
+            ),
             ("https://h/bot1%3AAAHx/getMe?a=1", "https://h/bot1%3A***/getMe?a=1"),
             ("/file/bot99:abc", "/file/bot99:***"),
             ("authorization: Bearer abcdefghijklmnop, next", "authorization: Bearer ***, next"),
@@ -142,7 +160,8 @@ mod tests {
 
     #[test]
     fn names_of_secret_fields_are_known_by_their_words() {
-        for name in ["token", "bot_token", "core.secret", "Authorization", "http.request.body", "set-cookie"] {
+        for name in ["token", "bot_token", "core.secret", "Authorization", "http.request.body", "set-cookie"]
+        {
             assert!(is_secret_name(name), "{name}");
         }
         for name in ["installation.id", "tokenizer", "bodywork", "duration_ms", "message", "reason"] {

@@ -3,19 +3,19 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use portico_contract::{Content, Event as Emitted, Fault, InboundMessage, InboundRequest, Party, Tags, Turn};
+use portico_contract::{Content, Event as Emitted, Fault, Host, InboundMessage, InboundRequest, Party, Tags, Turn};
 use portico_kit::time::epoch_millis;
 use url::form_urlencoded;
 
 use super::{content, missing};
 use crate::place::room;
-use crate::respond;
+use crate::{respond, values};
 
 /// Names that Slack uses where a channel has none.
 const NAMELESS: [&str; 3] = ["directmessage", "privategroup", "mpdm"];
 
 /// What a command says.
-pub(super) fn normalize(request: &InboundRequest) -> Result<Turn, Fault> {
+pub(super) fn normalize(host: &dyn Host, request: &InboundRequest) -> Result<Turn, Fault> {
     let fields: BTreeMap<Cow<'_, str>, Cow<'_, str>> = form_urlencoded::parse(&request.body).collect();
     let field = |name: &str| fields.get(name).map(|value| &**value).filter(|value| !value.is_empty());
     let need = |name: &'static str| field(name).ok_or_else(|| missing(name));
@@ -23,10 +23,11 @@ pub(super) fn normalize(request: &InboundRequest) -> Result<Turn, Fault> {
     let arguments = content::readable(field("text").unwrap_or_default());
     let text = if arguments.trim().is_empty() { command.to_owned() } else { format!("{command} {}", arguments.trim()) };
     let stamp = request.header("x-slack-request-timestamp").unwrap_or_default();
-    // Commands are never repeated by Slack and have no id; the trigger is made once for each.
-    let external_id = match field("trigger_id") {
-        Some(trigger) => format!("command-{trigger}"),
-        None => format!("command-{user}-{channel}-{stamp}"),
+    // Commands are never repeated by Slack and have no id; trigger and response address are made once for each.
+    let external_id = match (field("trigger_id"), field("response_url")) {
+        (Some(trigger), _) => format!("command-{trigger}"),
+        (None, Some(address)) => format!("command-{}", values::key(host, address)),
+        (None, None) => format!("command-{user}-{channel}-{stamp}"),
     };
     let mut thread = room(channel, channel.starts_with('D'));
     if let Some(name) = field("channel_name").filter(|name| !NAMELESS.iter().any(|none| name.starts_with(none))) {

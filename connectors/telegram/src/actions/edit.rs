@@ -19,8 +19,9 @@ use crate::render::{MAX_CAPTION, Page, option_buttons, pieces};
 /// Begins an edit.
 pub(super) fn edit(host: &dyn Host, api: &Api, call: &ActionCall) -> Result<Turn, Fault> {
     let payload = call.input.get("payload").cloned().unwrap_or(Value::Null);
-    let content = Content::from_parts(text(&call.input, "type")?, payload)
-        .map_err(|error| Fault::new(FaultCode::BadInput, error.to_string()).at(format!("/{}", error.field.replace('.', "/"))))?;
+    let content = Content::from_parts(text(&call.input, "type")?, payload).map_err(|error| {
+        Fault::new(FaultCode::BadInput, error.to_string()).at(format!("/{}", error.field.replace('.', "/")))
+    })?;
     let thread = thread(call)?;
     let target = Target::of(&thread)?;
     let ids = message_ids(call)?;
@@ -33,20 +34,23 @@ pub(super) fn edit(host: &dyn Host, api: &Api, call: &ActionCall) -> Result<Turn
         other => {
             return Err(Fault::new(
                 FaultCode::Unsupported,
-                format!("'{}' can't be edited at Telegram; text, markdown, choice and dropdown can", other.kind()),
+                format!(
+                    "'{}' can't be edited at Telegram; text, markdown, choice and dropdown can",
+                    other.kind()
+                ),
             )
             .at("/type"));
         }
     };
     if buttons.len() > MAX_BUTTONS {
-        return Err(Fault::new(FaultCode::BadInput, "an edited message can have 100 options at most").at("/payload/options"));
+        return Err(Fault::new(FaultCode::BadInput, "an edited message can have 100 options at most")
+            .at("/payload/options"));
     }
     let keyboard = page.keyboard(&buttons, layout);
     let before = call.message.as_ref().and_then(|message| message.content.as_ref());
-    let under_file = matches!(
-        before,
-        Some(Content::Image(_) | Content::Audio(_) | Content::Video(_) | Content::File(_))
-    ) || matches!(before, Some(Content::Card(card)) if card.image_url.is_some());
+    let under_file =
+        matches!(before, Some(Content::Image(_) | Content::Audio(_) | Content::Video(_) | Content::File(_)))
+            || matches!(before, Some(Content::Card(card)) if card.image_url.is_some());
     let calls = if under_file {
         vec![caption(api, &target, &ids, markdown, keyboard)?]
     } else {
@@ -66,7 +70,9 @@ fn caption(
 ) -> Result<OutboundRequest, Fault> {
     let words = markup::render(markdown, Dialect::TelegramHtml);
     if Measure::Utf16.of(&words) > MAX_CAPTION {
-        return Err(Fault::new(FaultCode::BadInput, "a caption can have 1024 characters at most").at("/payload"));
+        return Err(
+            Fault::new(FaultCode::BadInput, "a caption can have 1024 characters at most").at("/payload")
+        );
     }
     let Some(id) = ids.first() else { return Err(Fault::new(FaultCode::Bug, "no message id")) };
     let mut payload = EditMessageCaption::new(target.chat.clone(), *id);
@@ -91,7 +97,11 @@ fn texts(
     if texts.len() > ids.len() {
         return Err(Fault::new(
             FaultCode::BadInput,
-            format!("the new text needs {} messages of 4096 characters, the old one had {}", texts.len(), ids.len()),
+            format!(
+                "the new text needs {} messages of 4096 characters, the old one had {}",
+                texts.len(),
+                ids.len()
+            ),
         )
         .at("/payload"));
     }

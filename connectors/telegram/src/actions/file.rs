@@ -1,7 +1,9 @@
 //! Files of people: `getFile` tells a path, which is then fetched. The address holds the token, so it goes out
 //! with the token as a slot, and the bytes stay with the gateway.
 
-use portico_contract::{Context, Fault, FaultCode, HttpAnswer, OutboundRequest, Outcome, Payload, Tags, Turn};
+use portico_contract::{
+    Context, Fault, FaultCode, HttpAnswer, OutboundRequest, Outcome, Payload, Tags, Turn,
+};
 use portico_kit::sequence::{Sequence, Step};
 use serde_json::{Value, json};
 use teloxide_core::payloads::{GetFile, GetUserProfilePhotos};

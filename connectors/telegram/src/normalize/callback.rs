@@ -1,6 +1,8 @@
 //! Presses of inline buttons: a message with the button's value, and the answer that stops its spinning.
 
-use portico_contract::{Content, CustomEvent, Effect, Event, Fault, InboundMessage, Tags, Thread, Turn};
+use portico_contract::{
+    Content, CustomEvent, Effect, Event, Fault, FaultCode, InboundMessage, Tags, Thread, Turn,
+};
 use portico_kit::sequence::Sequence;
 use serde_json::json;
 use teloxide_core::payloads::AnswerCallbackQuery;
@@ -16,6 +18,9 @@ pub(crate) const JOB: &str = "press";
 
 /// The turn of a press.
 pub(super) fn callback(scene: &Scene<'_>, query: &CallbackQuery<'_>) -> Result<Turn, Fault> {
+    if query.id.is_empty() {
+        return Err(Fault::new(FaultCode::Unreadable, "callback_query.id: is empty"));
+    }
     if query.from.is_bot {
         return Ok(nothing());
     }
@@ -47,7 +52,11 @@ fn event(scene: &Scene<'_>, query: &CallbackQuery<'_>) -> Event {
     };
     let pressed = query.message.as_ref();
     if let Some(game) = &query.game_short_name {
-        return custom("gameButtonPressed", pressed, json!({ "callbackQueryId": query.id, "game": game.as_str() }));
+        return custom(
+            "gameButtonPressed",
+            pressed,
+            json!({ "callbackQueryId": query.id, "game": game.as_str() }),
+        );
     }
     let data = query.data.as_ref().map_or("", |data| data.as_str());
     let Some(pressed) = pressed else {

@@ -36,7 +36,11 @@ pub(super) fn content(m: &Message<'_>) -> Result<Option<Content>, Fault> {
     }
     if let Some(sticker) = &m.sticker {
         let mime = |text: &str| Some(text.to_owned());
-        let media = Media { title: owned(sticker.emoji.as_ref()), size: sticker.file_size, ..Media::held(&sticker.file_id) };
+        let media = Media {
+            title: owned(sticker.emoji.as_ref()),
+            size: sticker.file_size,
+            ..Media::held(&sticker.file_id)
+        };
         return Ok(Some(if sticker.is_video {
             Content::Video(Media { mime_type: mime("video/webm"), ..media })
         } else if sticker.is_animated {
@@ -46,7 +50,11 @@ pub(super) fn content(m: &Message<'_>) -> Result<Option<Content>, Fault> {
         }));
     }
     if let Some(venue) = &m.venue {
-        return Ok(Some(location(venue.location, owned(venue.title.as_ref()), owned(venue.address.as_ref()))));
+        return Ok(Some(location(
+            venue.location,
+            owned(venue.title.as_ref()),
+            owned(venue.address.as_ref()),
+        )));
     }
     if let Some(place) = m.location {
         return Ok(Some(location(place, None, None)));
@@ -86,7 +94,8 @@ pub(super) fn content(m: &Message<'_>) -> Result<Option<Content>, Fault> {
 
 /// A part of the update as it is.
 pub(super) fn raw(value: &RawValue) -> Result<Value, Fault> {
-    serde_json::from_str(value.get()).map_err(|error| Fault::new(FaultCode::Unreadable, format!("message: {error}")))
+    serde_json::from_str(value.get())
+        .map_err(|error| Fault::new(FaultCode::Unreadable, format!("message: {error}")))
 }
 
 fn owned(text: Option<&Text<'_>>) -> Option<String> {

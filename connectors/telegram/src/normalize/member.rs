@@ -40,7 +40,8 @@ fn person(user: &User<'_>) -> Value {
 
 /// Whether a status means that its holder is outside.
 fn outside(member: &ChatMember<'_>) -> bool {
-    matches!(member.status.as_ref(), "left" | "kicked") || (member.status == "restricted" && member.is_member == Some(false))
+    matches!(member.status.as_ref(), "left" | "kicked")
+        || (member.status == "restricted" && member.is_member == Some(false))
 }
 
 /// The bot's own status in a chat changed. In a private chat `kicked` means that the person blocked the bot.

@@ -14,7 +14,7 @@ use crate::wire::Message;
 const TAG_LENGTH: usize = 500;
 
 /// Events of a new message or post; `key` is its name in the update.
-pub(super) fn message(scene: &Scene<'_>, key: &str, m: Message<'_>) -> Result<Vec<Event>, Fault> {
+pub(super) fn message(scene: &Scene<'_>, key: &str, mut m: Message<'_>) -> Result<Vec<Event>, Fault> {
     if let Some(events) = housekeeping(&m) {
         return Ok(events);
     }
@@ -24,7 +24,7 @@ pub(super) fn message(scene: &Scene<'_>, key: &str, m: Message<'_>) -> Result<Ve
         return Ok(vec![event]);
     }
     let mut tags = tags(&m);
-    let found = match m.text {
+    let found = match m.text.take() {
         Some(text) => match command(scene, text.0.into_owned(), &mut tags) {
             Some(text) => Some(Content::text(text)),
             // For another bot in the same group.
@@ -33,15 +33,17 @@ pub(super) fn message(scene: &Scene<'_>, key: &str, m: Message<'_>) -> Result<Ve
         None => content::content(&m)?,
     };
     let Some(content) = found else { return other::message(scene, key, here, author, m.message_id) };
+    let dedupe = unique(&m);
     let external_id = m.message_id.to_string();
     tags.set("id", external_id.clone());
     let reply_to = m.reply_to_message.and_then(|reply| {
         // In a topic every message "answers" the topic's root, unless a person answered something else.
-        let root = reply.forum_topic_created.is_some() || (m.is_topic_message && m.message_thread_id == Some(reply.message_id));
+        let root = reply.forum_topic_created.is_some()
+            || (m.is_topic_message && m.message_thread_id == Some(reply.message_id));
         (!root).then(|| reply.message_id.to_string())
     });
     Ok(vec![Event::Message(InboundMessage {
-        dedupe: Some(format!("{}:{external_id}", m.chat.id)),
+        dedupe: Some(dedupe),
         external_id,
         thread: here,
         author,
@@ -58,25 +60,46 @@ pub(super) fn business(scene: &Scene<'_>, m: Message<'_>) -> Result<Vec<Event>, 
     if m.sender_business_bot.is_some() {
         return Ok(Vec::new());
     }
-    // A private chat has the id of the other person; whoever else writes there is the account's owner.
-    if m.chat.is_private() && m.from.as_ref().is_some_and(|user| user.id != m.chat.id) {
-        let author = m.from.as_ref().map(party);
-        return Ok(vec![Event::Custom(CustomEvent {
-            name: "businessOwnerMessage".into(),
-            external_id: Some(format!("{}:{}", m.chat.id, m.message_id)),
-            thread: Some(place(&m)),
-            author,
-            message: Some(m.message_id.to_string()),
-            data: other::part(scene, "business_message")?,
-        })]);
+    if by_owner(&m) {
+        return owner_message(scene, "business_message", &m);
     }
     message(scene, "business_message", m)
+}
+
+/// A private chat has the id of the other person; whoever else writes there is the account's owner.
+fn by_owner(m: &Message<'_>) -> bool {
+    m.business_connection_id.is_some()
+        && m.chat.is_private()
+        && m.from.as_ref().is_some_and(|user| user.id != m.chat.id)
+}
+
+fn owner_message(scene: &Scene<'_>, key: &str, m: &Message<'_>) -> Result<Vec<Event>, Fault> {
+    Ok(vec![Event::Custom(CustomEvent {
+        name: "businessOwnerMessage".into(),
+        external_id: Some(format!("{}:{}", unique(m), m.edit_date.unwrap_or_default())),
+        thread: Some(place(m)),
+        author: m.from.as_ref().map(party),
+        message: Some(m.message_id.to_string()),
+        data: other::part(scene, key)?,
+    })])
+}
+
+/// What tells a message from all others. Its own id counts within the chat, and a business account counts
+/// apart from the bot.
+fn unique(m: &Message<'_>) -> String {
+    match &m.business_connection_id {
+        Some(connection) => format!("{}:{}:{}", connection.as_str(), m.chat.id, m.message_id),
+        None => format!("{}:{}", m.chat.id, m.message_id),
+    }
 }
 
 /// Events of an edit.
 pub(super) fn edited(scene: &Scene<'_>, key: &str, m: Message<'_>) -> Result<Vec<Event>, Fault> {
     if m.sender_business_bot.is_some() {
         return Ok(Vec::new());
+    }
+    if by_owner(&m) {
+        return owner_message(scene, key, &m);
     }
     let Some(author) = author(scene, &m) else { return Ok(Vec::new()) };
     let here = place(&m);
@@ -88,7 +111,7 @@ pub(super) fn edited(scene: &Scene<'_>, key: &str, m: Message<'_>) -> Result<Vec
     let Some(content) = found else { return other::message(scene, key, here, author, m.message_id) };
     Ok(vec![Event::Edit(Edit {
         // Two edits may fall into one second; the update's own number tells them apart.
-        event_id: format!("{}:{}:{}", m.chat.id, m.message_id, scene.update_id),
+        event_id: format!("{}:{}", unique(&m), scene.update_id),
         external_id: m.message_id.to_string(),
         thread: here,
         author,
@@ -100,7 +123,12 @@ pub(super) fn edited(scene: &Scene<'_>, key: &str, m: Message<'_>) -> Result<Vec
 /// Where a message stands.
 pub(super) fn place(m: &Message<'_>) -> Thread {
     let business = m.business_connection_id.as_ref().map(|id| id.as_str());
-    thread(&m.chat, m.topic(), business, m.from.as_ref().filter(|user| business.is_none() || user.id == m.chat.id))
+    thread(
+        &m.chat,
+        m.topic(),
+        business,
+        m.from.as_ref().filter(|user| business.is_none() || user.id == m.chat.id),
+    )
 }
 
 /// Who wrote; `None` when it is a bot, or a post that was copied into a group and posts are not wanted.
@@ -167,7 +195,7 @@ fn custom(m: &Message<'_>, here: &Thread, author: &Party) -> Result<Option<Event
     };
     Ok(Some(Event::Custom(CustomEvent {
         name: name.into(),
-        external_id: Some(format!("{}:{}", m.chat.id, m.message_id)),
+        external_id: Some(unique(m)),
         thread: Some(here.clone()),
         author: Some(author.clone()),
         message: Some(m.message_id.to_string()),
@@ -212,7 +240,8 @@ fn command(scene: &Scene<'_>, text: String, tags: &mut Tags) -> Option<String> {
         None => (rest, ""),
     };
     let (name, bot) = head.split_once('@').map_or((head, None), |(name, bot)| (name, Some(bot)));
-    let proper = (1..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let proper = (1..=32).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !proper {
         return Some(text);
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{IDENTITY, Scene};
 
 /// Kinds of update and the names of their events.
-const KINDS: [(&str, &str); 14] = [
+const KINDS: [(&str, &str); 13] = [
     ("business_connection", "businessConnection"),
     ("guest_message", "guestMessage"),
     ("message_reaction_count", "reactionCountChanged"),
@@ -22,7 +22,6 @@ const KINDS: [(&str, &str); 14] = [
     ("chat_join_request", "chatJoinRequest"),
     ("chat_boost", "chatBoost"),
     ("removed_chat_boost", "removedChatBoost"),
-    ("edited_guest_message", "guestMessage"),
 ];
 
 /// Messages by which Telegram says that something about the chat changed; of no interest to a bot that talks.
@@ -79,7 +78,8 @@ pub(super) fn part(scene: &Scene<'_>, key: &str) -> Result<Value, Fault> {
 }
 
 fn whole(scene: &Scene<'_>) -> Result<Map<String, Value>, Fault> {
-    serde_json::from_slice(scene.body).map_err(|error| Fault::new(FaultCode::Unreadable, format!("not an update: {error}")))
+    serde_json::from_slice(scene.body)
+        .map_err(|error| Fault::new(FaultCode::Unreadable, format!("not an update: {error}")))
 }
 
 /// The event of an update without a type of its own.
@@ -90,7 +90,8 @@ pub(super) fn update(scene: &Scene<'_>) -> Result<Event, Fault> {
         return Err(Fault::new(FaultCode::Unreadable, "update: nothing stands beside update_id"));
     };
     let known = KINDS.iter().find(|(kind, _)| *kind == key).map(|(_, name)| *name);
-    let thread = if key == "guest_message" || key == "edited_guest_message" { None } else { chat_of(&data) };
+    // As a guest the bot can't write to the chat that it was called into.
+    let thread = if key == "guest_message" { None } else { chat_of(&data) };
     let author = ["from", "user"].iter().find_map(|field| data.get(*field)).and_then(person);
     let message = data.get("message_id").and_then(Value::as_i64).map(|id| id.to_string());
     let (name, data) = match known {
@@ -145,8 +146,10 @@ fn person(user: &Value) -> Option<Party> {
     let id = user.get("id")?.as_i64()?.to_string();
     let text = |field: &str| user.get(field).and_then(Value::as_str).unwrap_or_default();
     let name = format!("{} {}", text("first_name"), text("last_name")).trim().to_owned();
-    let tags =
-        Tags::new().with("id", id.clone()).with("username", text("username")).with("languageCode", text("language_code"));
+    let tags = Tags::new()
+        .with("id", id.clone())
+        .with("username", text("username"))
+        .with("languageCode", text("language_code"));
     Some(Party {
         id,
         name: Some(name).filter(|name| !name.is_empty()),

@@ -144,7 +144,8 @@ fn is(media: &Media, mime_type: &str, endings: &[&str]) -> bool {
         return mime.split(';').next().is_some_and(|mime| mime.trim().eq_ignore_ascii_case(mime_type));
     }
     let name = file_name(media);
-    name.rsplit_once('.').is_some_and(|(_, ending)| endings.iter().any(|own| own.eq_ignore_ascii_case(ending)))
+    name.rsplit_once('.')
+        .is_some_and(|(_, ending)| endings.iter().any(|own| own.eq_ignore_ascii_case(ending)))
 }
 
 /// The file's name: as given, else the last segment of its address.
@@ -187,7 +188,12 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn payload(&mut self, kind: Kind, file: InputFile, caption: Option<Caption>) -> Result<Map<String, Value>, Fault> {
+    fn payload(
+        &mut self,
+        kind: Kind,
+        file: InputFile,
+        caption: Option<Caption>,
+    ) -> Result<Map<String, Value>, Fault> {
         let (text, is_html, keyboard) = match caption {
             Some(caption) => (Some(caption.text), caption.html, caption.keyboard),
             None => (None, false, None),
@@ -225,8 +231,13 @@ fn input(media: &Media) -> Result<(InputFile, bool), Fault> {
         return Ok((InputFile::file_id(FileId(id.to_owned())), true));
     }
     match Url::parse(&media.url) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok((InputFile::url(url), false)),
-        _ => Err(Fault::new(FaultCode::BadInput, "the file's address must be an absolute http or https address").at("/url")),
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+            Ok((InputFile::url(url), false))
+        }
+        _ => Err(Fault::new(
+            FaultCode::BadInput,
+            "the file's address must be an absolute http or https address",
+        )),
     }
 }
 
@@ -259,9 +270,18 @@ fn by_address(api: &Api, plan: &Plan, step: Step) -> OutboundRequest {
 
 /// The upload of a file that was fetched: as what it should be, or as a document when it is too large for
 /// that; as a link when it is too large for anything.
-pub(crate) fn fetched(api: &Api, plan: &Plan, step: Step, blob: &str, size: Option<u64>, mime: Option<&str>) -> OutboundRequest {
+pub(crate) fn fetched(
+    api: &Api,
+    plan: &Plan,
+    step: Step,
+    blob: &str,
+    size: Option<u64>,
+    mime: Option<&str>,
+) -> OutboundRequest {
     let size = size.unwrap_or_default();
-    if size > MAX_FILE {
+    // A page in place of a picture is a login or an error, and nothing to send on.
+    let page = step.kind != Kind::Document && mime.is_some_and(|mime| mime.starts_with("text/html"));
+    if size > MAX_FILE || page {
         return link(api, plan);
     }
     let kind = if step.kind == Kind::Photo && size > MAX_PHOTO { Kind::Document } else { step.kind };

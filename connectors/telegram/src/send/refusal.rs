@@ -94,7 +94,8 @@ fn method_of(label: &str) -> &str {
 
 fn refusal(label: &str, response: &InboundResponse, envelope: Envelope) -> Refusal {
     let status = envelope.error_code.filter(|code| (400..600).contains(code)).unwrap_or(response.status);
-    let description: String = envelope.description.unwrap_or_default().chars().take(MAX_DESCRIPTION).collect();
+    let description: String =
+        envelope.description.unwrap_or_default().chars().take(MAX_DESCRIPTION).collect();
     let parameters = envelope.parameters.unwrap_or_default();
     let (class, code) = match parameters.migrate_to_chat_id {
         Some(to) => (Class::Moved(to), FaultCode::NotFound),
@@ -132,23 +133,42 @@ fn by_name(description: &str) -> Option<(Class, FaultCode)> {
         E::CantParseEntities(_) => (Class::Markup, FaultCode::Rejected),
         E::MessageNotModified => (Class::NotModified, FaultCode::Rejected),
         E::ButtonUrlInvalid => (Class::ButtonUrl, FaultCode::BadInput),
-        E::ButtonDataInvalid | E::TextButtonsAreUnallowed | E::MessageTextIsEmpty => (Class::Final, FaultCode::BadInput),
+        E::ButtonDataInvalid | E::TextButtonsAreUnallowed | E::MessageTextIsEmpty => {
+            (Class::Final, FaultCode::BadInput)
+        }
         E::MessageIsTooLong | E::EditedMessageIsTooLong => (Class::Final, FaultCode::BadInput),
-        E::ImageProcessFailed | E::PhotoAsInputFileRequired => (Class::Media { process: true }, FaultCode::Rejected),
-        E::WrongFileId | E::WrongFileIdOrUrl | E::FailedToGetUrlContent | E::WrongHttpUrl | E::FileIdInvalid
+        E::ImageProcessFailed | E::PhotoAsInputFileRequired => {
+            (Class::Media { process: true }, FaultCode::Rejected)
+        }
+        E::WrongFileId
+        | E::WrongFileIdOrUrl
+        | E::FailedToGetUrlContent
+        | E::WrongHttpUrl
+        | E::FileIdInvalid
         | E::RequestEntityTooLarge => (Class::Media { process: false }, FaultCode::Rejected),
         E::MessageToDeleteNotFound | E::MessageToEditNotFound | E::MessageIdInvalid | E::InvalidQueryId => {
             (Class::Gone, FaultCode::NotFound)
         }
-        E::ChatNotFound | E::UserNotFound | E::MessageToReplyNotFound | E::MessageToForwardNotFound
+        E::ChatNotFound
+        | E::UserNotFound
+        | E::MessageToReplyNotFound
+        | E::MessageToForwardNotFound
         | E::MessageToCopyNotFound => (Class::Final, FaultCode::NotFound),
-        E::BotBlocked | E::BotKicked | E::BotKickedFromSupergroup | E::BotKickedFromChannel | E::UserDeactivated
-        | E::CantInitiateConversation | E::CantTalkWithBots | E::GroupDeactivated => {
-            (Class::Final, FaultCode::Unreachable)
-        }
+        E::BotBlocked
+        | E::BotKicked
+        | E::BotKickedFromSupergroup
+        | E::BotKickedFromChannel
+        | E::UserDeactivated
+        | E::CantInitiateConversation
+        | E::CantTalkWithBots
+        | E::GroupDeactivated => (Class::Final, FaultCode::Unreachable),
         E::InvalidToken => (Class::Final, FaultCode::Unauthenticated),
-        E::NotEnoughRightsToPinMessage | E::NotEnoughRightsToManagePins | E::NotEnoughRightsToChangeChatPermissions
-        | E::NotEnoughRightsToRestrict | E::NotEnoughRightsToPostMessages | E::MessageCantBeEdited
+        E::NotEnoughRightsToPinMessage
+        | E::NotEnoughRightsToManagePins
+        | E::NotEnoughRightsToChangeChatPermissions
+        | E::NotEnoughRightsToRestrict
+        | E::NotEnoughRightsToPostMessages
+        | E::MessageCantBeEdited
         | E::MessageCantBeDeleted => (Class::Final, FaultCode::Forbidden),
         E::WebhookRequireHttps | E::BadWebhookPort | E::UnknownHost => (Class::Final, FaultCode::BadConfig),
         _ => return None,

@@ -41,6 +41,9 @@ impl MediaKind {
     }
 }
 
+/// Longest file name that is shown, in characters.
+const NAME: usize = 240;
+
 impl Renderer<'_> {
     pub(super) fn media(&mut self, kind: MediaKind, media: &Media, place: &str) -> Result<(), Fault> {
         let caption = media.title.as_deref().map(|title| self.words(title)).unwrap_or_default();
@@ -91,8 +94,10 @@ impl Renderer<'_> {
 
 /// The name that a file is shown under: its own, else its title, with the address's extension where it has none.
 fn filename(media: &Media) -> String {
-    let given = media.filename.as_deref().or(media.title.as_deref()).map(str::trim).filter(|name| !name.is_empty());
-    let name = given.unwrap_or("file");
+    let given = media.filename.as_deref().or(media.title.as_deref()).unwrap_or_default();
+    let given = given.rsplit(['/', '\\']).next().unwrap_or_default();
+    let given: String = given.chars().filter(|letter| !letter.is_control()).take(NAME).collect();
+    let name = if given.trim().is_empty() { "file" } else { given.trim() };
     if has_extension(name) {
         return name.to_owned();
     }

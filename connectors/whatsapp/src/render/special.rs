@@ -1,7 +1,7 @@
 //! Message types of the provider's own, which a bot sends under their names: `sticker`, `voice`, `contacts`,
 //! `reaction`, `template`, and `interactive` for everything that has no type here (flows, products, ...).
 
-use portico_contract::{Fault, FaultCode};
+use portico_contract::{Fault, FaultCode, Level};
 use serde_json::{Value, json};
 
 use super::media::MediaKind;
@@ -12,7 +12,19 @@ use crate::template::Template;
 const CONTACTS: usize = 257;
 
 impl Renderer<'_> {
+    /// One of these types. Where its own fields are wrong and it has a `text`, that goes out instead.
     pub(super) fn special(&mut self, kind: &str, data: &Value, place: &str) -> Result<(), Fault> {
+        match (self.typed(kind, data, place), data.get("text").and_then(Value::as_str)) {
+            (Err(fault), Some(text)) if fault.code == FaultCode::BadInput && !text.trim().is_empty() => {
+                self.host.log(Level::Warn, "a message's text was sent instead of its type", &[("reason", &fault.message)]);
+                self.text(text);
+                Ok(())
+            }
+            (typed, _) => typed,
+        }
+    }
+
+    fn typed(&mut self, kind: &str, data: &Value, place: &str) -> Result<(), Fault> {
         match kind {
             "sticker" => self.simple(MediaKind::Sticker, data, &["stickerUrl", "imageUrl", "url"], json!({}), place)?,
             "voice" => {

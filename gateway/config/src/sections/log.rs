@@ -23,7 +23,9 @@ pub struct Log {
 
 pub(crate) fn read(section: &Section<'_>) -> Log {
     let log = Log {
-        format: section.choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]).unwrap_or_default(),
+        format: section
+            .choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+            .unwrap_or_default(),
         filter: section.text("filter").unwrap_or_default(),
     };
     section.finish();

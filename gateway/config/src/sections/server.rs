@@ -16,8 +16,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Admin API.
     pub admin_listen: SocketAddr,
-    /// How providers reach `listen`; no slash at the end of its path.
-    pub public_url: Url,
+    /// How providers reach `listen`, without a slash at the end; see [`Server::public_url`].
+    pub public_url: Option<String>,
     /// Whether outbound requests may go anywhere.
     pub allow_private_networks: bool,
     /// `host` or `host:port` that may be private.
@@ -30,6 +30,15 @@ pub struct Server {
     pub workers: Option<usize>,
     /// How to stop.
     pub drain: Drain,
+}
+
+impl Server {
+    /// How providers reach Portico, without a slash at the end: as configured, or the address that was bound
+    /// (which differs from `listen` when its port is 0).
+    pub fn public_url(&self, bound: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{bound}"))
+    }
 }
 
 /// PEM files of `[server.tls]`.
@@ -81,11 +90,7 @@ pub(crate) fn read(section: &Section<'_>) -> Server {
         },
     };
     if server.drain.readiness + server.drain.dispatch > server.drain.total {
-        drain.fault(
-            "total",
-            "is shorter than readiness and dispatch together",
-            "make it at least their sum",
-        );
+        drain.fault("total", "is shorter than readiness and dispatch together", "make it at least their sum");
     }
     drain.finish();
     section.finish();
@@ -96,7 +101,8 @@ fn host(text: &str) -> Option<String> {
     let text = text.trim();
     // Only what stands between `https://` and the path of an address is a host with a port.
     let url = Url::parse(&format!("https://{text}/")).ok()?;
-    let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let plain =
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     (plain && url.password().is_none() && !text.contains('/')).then(|| text.to_ascii_lowercase())
 }
 
@@ -109,7 +115,11 @@ fn tls(section: &Section<'_>) -> Option<TlsFiles> {
             let files = TlsFiles { cert: file(cert), key: file(key) };
             for (name, path) in [("cert", &files.cert), ("key", &files.key)] {
                 if let Err(error) = std::fs::File::open(path) {
-                    section.fault(name, format!("{} can't be read: {error}", path.display()), "name a PEM file");
+                    section.fault(
+                        name,
+                        format!("{} can't be read: {error}", path.display()),
+                        "name a PEM file",
+                    );
                 }
             }
             Some(files)
@@ -136,35 +146,29 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn public_url(section: &Section<'_>, listen: SocketAddr) -> Url {
+fn public_url(section: &Section<'_>, listen: SocketAddr) -> Option<String> {
     let expected = "write an address like \"https://portico.example.com\"";
-    let by_listen = Url::parse(&format!("http://{listen}")).ok();
-    // An address of this shape always parses; should it not, the fault below says what to do.
-    let stand_in = || by_listen.clone().or_else(|| Url::parse("http://127.0.0.1").ok());
     let Some(text) = section.text("public_url") else {
         if !listen.ip().is_loopback() && !section.loader.faulty("server") {
             section.fault("public_url", "is missing, and 'listen' is reachable from outside", expected);
         }
-        return stand_in().unwrap_or_else(|| unreachable_url());
+        return None;
     };
-    match Url::parse(&text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host().is_some() => {
-            if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-                section.fault("public_url", "has a query, a fragment or a user name", expected);
-            }
-            let free = section.flag("allow_private_networks").unwrap_or_default();
-            if url.scheme() == "http" && !is_loopback(&url) && !free {
-                section.fault(
-                    "public_url",
-                    "is not https, and providers call nothing else",
-                    "write https://, or set allow_private_networks = true for a trial",
-                );
-            }
-            url
-        }
-        _ => {
-            section.fault("public_url", "is no http or https address", expected);
-            stand_in().unwrap_or_else(|| unreachable_url())
-        }
+    let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let Some(url) = url else {
+        section.fault("public_url", "is no http or https address", expected);
+        return None;
+    };
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        section.fault("public_url", "has a query, a fragment or a user name", expected);
     }
+    let free = section.flag("allow_private_networks").unwrap_or_default();
+    if url.scheme() == "http" && !is_loopback(&url) && !free {
+        section.fault(
+            "public_url",
+            "is not https, and providers call nothing else",
+            "write https://, or set allow_private_networks = true for a trial",
+        );
+    }
+    Some(url.as_str().trim_end_matches('/').to_owned())
 }

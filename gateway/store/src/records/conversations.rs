@@ -172,6 +172,20 @@ impl Records {
         }
     }
 
+    /// The conversation that an id stands for since its provider's thread got a new identity.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn moved_conversation(&self, id: ConversationId) -> Result<Option<ConversationId>, StoreError> {
+        let row = self.store.get(Table::Index, &keys::moved(&self.bot, &id.to_string())).await?;
+        Ok(row.and_then(|row| row.value.first_chunk::<16>().copied()).map(ConversationId))
+    }
+
+    /// The change by which the id of a thread's new identity stands for the conversation that it had before.
+    pub fn conversation_move_change(&self, new: ConversationId, old: ConversationId) -> Change {
+        Change::put(Table::Index, keys::moved(&self.bot, &new.to_string()), old.0.to_vec())
+    }
+
     /// Changes of the tag index from one set of tags to another.
     pub(super) fn tag_changes(
         &self,

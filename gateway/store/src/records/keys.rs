@@ -30,6 +30,8 @@ pub(super) enum Index {
     Claim = 9,
     /// States by the time at which they are forgotten.
     StateExpiry = 10,
+    /// Conversation or user that an id made from a provider's new id stands for.
+    Moved = 11,
 }
 
 pub(super) fn index(kind: Index, bot: &BotId) -> Key {
@@ -70,6 +72,10 @@ pub(super) fn participants(bot: &BotId, conversation: ConversationId) -> Key {
 
 pub(super) fn conversations_of(bot: &BotId, user: &UserId) -> Key {
     index(Index::ConversationOf, bot).text(user.as_str())
+}
+
+pub(super) fn moved(bot: &BotId, id: &str) -> Key {
+    index(Index::Moved, bot).text(id)
 }
 
 pub(super) fn state(bot: &BotId, kind: StateType, owner: &str, name: &str) -> Key {

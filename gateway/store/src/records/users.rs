@@ -34,6 +34,20 @@ impl Records {
         changes
     }
 
+    /// The user that an id stands for since the person got a new id at the provider.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn moved_user(&self, id: &UserId) -> Result<Option<UserId>, StoreError> {
+        let row = self.store.get(Table::Index, &keys::moved(&self.bot, id.as_str())).await?;
+        Ok(row.and_then(|row| user_id(&row.value)))
+    }
+
+    /// The change by which the id of a person's new provider id stands for the user that they had before.
+    pub fn user_move_change(&self, new: &UserId, old: &UserId) -> Change {
+        Change::put(Table::Index, keys::moved(&self.bot, new.as_str()), old.as_str().to_owned())
+    }
+
     /// Changes that remove a user with its indexes and its place in conversations.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! From an event to its line.
 
-use std::fmt::{Debug, Write as _};
+use std::fmt::Debug;
 use std::io::Write as _;
 use std::time::SystemTime;
 
@@ -158,10 +158,10 @@ fn text(metadata: &Metadata<'_>, now: &str, gathered: &Gathered) -> String {
         line.push('=');
         match value {
             Value::String(text) if text.bytes().any(|byte| byte <= b' ' || byte == b'"' || byte == b'=') => {
-                drop(write!(line, "{value}"));
+                line.push_str(&value.to_string());
             }
             Value::String(text) => one_line(&mut line, text),
-            other => drop(write!(line, "{other}")),
+            other => line.push_str(&other.to_string()),
         }
     }
     line

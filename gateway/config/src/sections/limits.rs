@@ -1,0 +1,271 @@
+//! `[limits]`: everything that is bounded, with the bounds of the bounds.
+
+use std::time::Duration;
+
+use crate::reader::Section;
+use crate::units::Rate;
+
+macro_rules! limits {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty = $getter:ident($($bound:expr),*),)+ }
+    )+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub struct $name { $($(#[$field_doc])* pub $field: $kind,)+ }
+
+            impl $name {
+                fn read(section: &Section<'_>) -> Self {
+                    let limits = Self { $($field: $getter(section, stringify!($field), $($bound),*),)+ };
+                    section.finish();
+                    limits
+                }
+            }
+        )+
+    };
+}
+
+/// What stands in after a fault.
+const NO_RATE: Rate = Rate { count: 1, per: Duration::from_secs(1), burst: 1 };
+
+fn time(section: &Section<'_>, key: &str, least_ms: u64, most_s: u64) -> Duration {
+    section
+        .duration(key, Duration::from_millis(least_ms), Duration::from_secs(most_s))
+        .unwrap_or(Duration::from_millis(least_ms))
+}
+
+fn size(section: &Section<'_>, key: &str, least: u64, most: u64) -> u64 {
+    section.size(key, least, most).unwrap_or(least)
+}
+
+fn memory(section: &Section<'_>, key: &str, least: u64, most: u64) -> usize {
+    usize::try_from(size(section, key, least, most)).unwrap_or(usize::MAX)
+}
+
+fn count(section: &Section<'_>, key: &str, least: u64, most: u64) -> u64 {
+    section.number(key, least, most).unwrap_or(least)
+}
+
+fn number(section: &Section<'_>, key: &str, least: u64, most: u64) -> usize {
+    usize::try_from(count(section, key, least, most)).unwrap_or(usize::MAX)
+}
+
+fn small(section: &Section<'_>, key: &str, least: u32, most: u32) -> u32 {
+    u32::try_from(count(section, key, least.into(), most.into())).unwrap_or(most)
+}
+
+fn rate(section: &Section<'_>, key: &str) -> Rate {
+    section.rate(key).unwrap_or(NO_RATE)
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const HOUR: u64 = 3600;
+
+limits! {
+    /// `[limits.edge]`: connections and requests, before anything is known of the sender.
+    EdgeLimits {
+        /// Open connections in all.
+        connections: usize = number(1, 10_000_000),
+        /// Open connections of one address, or one /64 for IPv6.
+        connections_per_address: usize = number(1, 10_000_000),
+        /// Connections waiting to be accepted.
+        backlog: u32 = small(1, 65_535),
+        /// Time for a TLS handshake.
+        tls_handshake: Duration = time(100, 60),
+        /// Time until the first byte.
+        first_byte: Duration = time(100, 300),
+        /// Time for the whole head.
+        head_time: Duration = time(100, 300),
+        /// Time for the whole body.
+        body_time: Duration = time(100, HOUR),
+        /// Least pace of a body after 3 s, in bytes per second.
+        body_pace: u64 = size(0, GIB),
+        /// How long an idle connection is kept.
+        keep_alive: Duration = time(0, HOUR),
+        /// Time for a whole request.
+        request_time: Duration = time(100, HOUR),
+        /// Requests on one connection.
+        requests_per_connection: usize = number(1, 1_000_000_000),
+        /// HTTP/1: bytes of the head. The parser needs 8 KiB.
+        head: usize = memory(8 * KIB, MIB),
+        /// HTTP/1: number of headers.
+        headers: usize = number(8, 1024),
+        /// Bytes of the address line.
+        target: usize = memory(256, 64 * KIB),
+        /// HTTP/2: streams at once.
+        h2_streams: u32 = small(1, 10_000),
+        /// HTTP/2: window of a stream in bytes.
+        h2_stream_window: u32 = window(),
+        /// HTTP/2: window of a connection in bytes.
+        h2_connection_window: u32 = window(),
+        /// HTTP/2: bytes of headers.
+        h2_header_list: u32 = header_list(),
+        /// HTTP/2: resets that may be pending.
+        h2_pending_resets: usize = number(1, 10_000),
+        /// HTTP/2: bytes of a frame, as the protocol bounds them.
+        h2_frame: u32 = frame(),
+    }
+
+    /// `[limits.body]`: bodies of requests to Portico.
+    BodyLimits {
+        /// Webhooks.
+        webhook: usize = memory(KIB, 64 * MIB),
+        /// Runtime API and admin API.
+        api: usize = memory(KIB, 64 * MIB),
+        /// Files.
+        file: u64 = size(KIB, 10 * GIB),
+    }
+
+    /// `[limits.json]`.
+    JsonLimits {
+        /// Levels of nesting; the parser itself stops at 128.
+        depth: usize = number(4, 127),
+        /// Items of one array.
+        array_items: usize = number(1, 10_000_000),
+        /// Bytes of one text.
+        text: usize = memory(KIB, 64 * MIB),
+        /// Digits of one number.
+        number_digits: usize = number(20, 10_000),
+    }
+
+    /// `[limits.webhook]`.
+    WebhookLimits {
+        /// Webhooks of one installation.
+        rate: Rate = rate(),
+        /// Unsigned or forged requests of one address.
+        failures: Rate = rate(),
+        /// How long an address above it gets 429.
+        failure_pause: Duration = time(0, 24 * HOUR),
+        /// Events of one request.
+        events: usize = number(1, 100_000),
+        /// Bytes of the text of one message.
+        message_text: usize = memory(256, 16 * MIB),
+    }
+
+    /// `[limits.api]`.
+    ApiLimits {
+        /// Runtime API calls of one bot.
+        rate: Rate = rate(),
+        /// Admin API calls of one token.
+        admin_rate: Rate = rate(),
+        /// Failed logins of one address.
+        login: Rate = rate(),
+    }
+
+    /// `[limits.core]`: requests to a core.
+    CoreLimits {
+        /// Time for an answer.
+        timeout: Duration = time(100, 600),
+        /// Bytes of an answer.
+        answer: usize = memory(KIB, 64 * MIB),
+        /// Events at once for one bot.
+        concurrency: usize = number(1, 100_000),
+        /// Age at which an event becomes a dead letter.
+        max_age: Duration = time(60_000, 30 * 24 * HOUR),
+    }
+
+    /// `[limits.provider]`: requests to providers.
+    ProviderLimits {
+        /// Time for a connection.
+        connect: Duration = time(100, 60),
+        /// Time for a whole exchange.
+        timeout: Duration = time(100, 600),
+        /// Bytes of an answer.
+        answer: usize = memory(KIB, 64 * MIB),
+        /// Bytes of media that is fetched.
+        media: u64 = size(KIB, 10 * GIB),
+        /// Time to fetch it.
+        media_time: Duration = time(1000, HOUR),
+        /// Age at which a message that could not be sent is failed.
+        max_age: Duration = time(10_000, 24 * HOUR),
+    }
+
+    /// `[limits.lane]`: queues of one conversation.
+    LaneLimits {
+        /// Messages that wait to be sent.
+        outbox: usize = number(1, 1_000_000),
+        /// Entries read ahead into memory.
+        read_ahead: usize = number(1, 10_000),
+        /// Bytes read ahead into memory.
+        read_ahead_bytes: usize = memory(64 * KIB, GIB),
+    }
+
+    /// `[limits.bot]`: unsettled events of one bot.
+    BotLimits {
+        /// Number above which webhooks get 503.
+        backlog: u64 = count(1, 1 << 40),
+        /// Bytes above which webhooks get 503.
+        backlog_bytes: u64 = size(MIB, 1 << 50),
+        /// Number from which operators are warned.
+        backlog_alarm: u64 = count(1, 1 << 40),
+    }
+
+    /// `[limits.memory]`: in percent of what the process may have.
+    MemoryLimits {
+        /// No new connections from here on.
+        soft_percent: u8 = percent(),
+        /// Idle connections are closed from here on.
+        hard_percent: u8 = percent(),
+    }
+}
+
+fn window(section: &Section<'_>, key: &str) -> u32 {
+    u32::try_from(size(section, key, 64 * KIB - 1, (1 << 31) - 1)).unwrap_or(u32::MAX)
+}
+
+fn header_list(section: &Section<'_>, key: &str) -> u32 {
+    u32::try_from(size(section, key, KIB, MIB)).unwrap_or(u32::MAX)
+}
+
+fn frame(section: &Section<'_>, key: &str) -> u32 {
+    u32::try_from(size(section, key, 16 * KIB, 16 * MIB - 1)).unwrap_or(u32::MAX)
+}
+
+fn percent(section: &Section<'_>, key: &str) -> u8 {
+    u8::try_from(count(section, key, 10, 100)).unwrap_or(100)
+}
+
+/// `[limits]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `[limits.edge]`.
+    pub edge: EdgeLimits,
+    /// `[limits.body]`.
+    pub body: BodyLimits,
+    /// `[limits.json]`.
+    pub json: JsonLimits,
+    /// `[limits.webhook]`.
+    pub webhook: WebhookLimits,
+    /// `[limits.api]`.
+    pub api: ApiLimits,
+    /// `[limits.core]`.
+    pub core: CoreLimits,
+    /// `[limits.provider]`.
+    pub provider: ProviderLimits,
+    /// `[limits.lane]`.
+    pub lane: LaneLimits,
+    /// `[limits.bot]`.
+    pub bot: BotLimits,
+    /// `[limits.memory]`.
+    pub memory: MemoryLimits,
+}
+
+pub(crate) fn read(section: &Section<'_>) -> Limits {
+    let limits = Limits {
+        edge: EdgeLimits::read(&section.section("edge")),
+        body: BodyLimits::read(&section.section("body")),
+        json: JsonLimits::read(&section.section("json")),
+        webhook: WebhookLimits::read(&section.section("webhook")),
+        api: ApiLimits::read(&section.section("api")),
+        core: CoreLimits::read(&section.section("core")),
+        provider: ProviderLimits::read(&section.section("provider")),
+        lane: LaneLimits::read(&section.section("lane")),
+        bot: BotLimits::read(&section.section("bot")),
+        memory: MemoryLimits::read(&section.section("memory")),
+    };
+    section.finish();
+    limits
+}

@@ -1,0 +1,245 @@
+//! An event becomes rows: the conversation, the people, the message, and what happened to them.
+//!
+//! Second step of the outbound half of the path: before it the mailbox, after it the core. All rows of an
+//! event are written in one commit, answered as soon as its order is fixed, because they can be made again from
+//! the journal. Doing it twice gives the same rows, so an attempt that broke off costs nothing.
+
+mod gateway;
+mod identity;
+mod messages;
+mod people;
+mod receipts;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use portico_contract::{Content, Event, InstallationId, MEDIA_SCHEME, Media, Millis, Tags};
+use portico_store::records::{Conversation, GatewayEvent, Message, Records, TagMap, User, Versioned, event_type};
+use portico_store::{Change, Commit, Entry, EventKind, StoreError};
+use serde_json::Value;
+
+use crate::{MediaLinks, MediaMeta};
+
+/// How often a commit is made again because a row changed under it.
+const RETRIES: usize = 32;
+
+/// What an event is about, as rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) kind: String,
+    pub(crate) conversation: Option<Conversation>,
+    pub(crate) user: Option<User>,
+    pub(crate) message: Option<Message>,
+    pub(crate) reaction: Option<String>,
+    pub(crate) payload: Value,
+}
+
+/// What is to be done with an event after its rows are written.
+#[derive(Debug)]
+pub(crate) enum Prepared {
+    /// The core is to hear of it.
+    Offer(Box<Subject>),
+    /// It changed nothing.
+    Nothing,
+    /// A row that it is about is not there yet.
+    NotYet,
+}
+
+/// Why no rows were made.
+#[derive(Debug)]
+pub(crate) enum RecordFault {
+    /// The store did not do it.
+    Store(StoreError),
+    /// The event's body does not read.
+    Unreadable(String),
+}
+
+impl From<StoreError> for RecordFault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What the rows are made from.
+pub(crate) struct Scene<'a> {
+    pub(crate) records: &'a Records,
+    /// Name under which the bot knows the installation.
+    pub(crate) alias: &'a str,
+    pub(crate) entry: &'a Entry,
+    pub(crate) media: &'a dyn MediaLinks,
+    /// Whether the bot's own user is known to be there.
+    pub(crate) bot_user: &'a AtomicBool,
+}
+
+/// Rows of one event under way: what was read, and what is to be written.
+struct Draft<'a> {
+    scene: &'a Scene<'a>,
+    changes: Vec<Change>,
+}
+
+/// Writes an event's rows and says what the core is to hear.
+pub(crate) async fn prepare(scene: &Scene<'_>) -> Result<Prepared, RecordFault> {
+    let stored = &scene.entry.event;
+    let body = &stored.body;
+    match stored.kind {
+        EventKind::Connector => {
+            let event: Event = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+            write(scene, async |draft: &mut Draft<'_>| draft.connector(&event).await).await
+        }
+        EventKind::Gateway => {
+            let event: GatewayEvent = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+            write(scene, async |draft: &mut Draft<'_>| draft.gateway(&event).await).await
+        }
+        EventKind::Unread => Ok(Prepared::Nothing),
+        EventKind::Outgoing => Err(RecordFault::Unreadable("an outgoing message stands in a mailbox".into())),
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> RecordFault {
+    RecordFault::Unreadable(format!("the journaled event does not read: {error}"))
+}
+
+async fn write(
+    scene: &Scene<'_>,
+    make: impl AsyncFn(&mut Draft<'_>) -> Result<Prepared, StoreError>,
+) -> Result<Prepared, RecordFault> {
+    let mut last = StoreError::NotFound("row");
+    for _ in 0..RETRIES {
+        let mut draft = Draft { scene, changes: Vec::new() };
+        let prepared = make(&mut draft).await?;
+        draft.bot_user().await?;
+        if draft.changes.is_empty() {
+            return Ok(prepared);
+        }
+        match scene.records.store().commit(Commit::of(draft.changes).ordered()).await {
+            Ok(_) => {
+                scene.bot_user.store(true, Ordering::Relaxed);
+                return Ok(prepared);
+            }
+            // Somebody else wrote a row meanwhile, most often the outbox of the same conversation.
+            Err(error @ StoreError::Conflict { .. }) => last = error,
+            Err(error) => return Err(error.into()),
+        }
+        tokio::task::yield_now().await;
+    }
+    Err(last.into())
+}
+
+impl Draft<'_> {
+    async fn connector(&mut self, event: &Event) -> Result<Prepared, StoreError> {
+        match event {
+            Event::Message(message) => self.message(message).await,
+            Event::Edit(edit) => self.edit(edit).await,
+            Event::Deletion(deletion) => self.deletion(deletion).await,
+            Event::Reaction(reaction) => self.reaction(reaction).await,
+            Event::Receipt(receipt) => self.receipt(receipt).await,
+            Event::Identity(change) => self.identity(change).await,
+            Event::Custom(custom) => self.custom(custom).await,
+        }
+        .map(|prepared| match prepared {
+            Prepared::Offer(mut subject) => {
+                subject.kind = event_type(event, self.scene.alias);
+                Prepared::Offer(subject)
+            }
+            other => other,
+        })
+    }
+
+    fn records(&self) -> &Records {
+        self.scene.records
+    }
+
+    fn installation(&self) -> &InstallationId {
+        &self.scene.entry.event.installation
+    }
+
+    /// When the event was kept: the time of all rows that it makes.
+    fn at(&self) -> Millis {
+        self.scene.entry.event.received_at
+    }
+
+    /// The message that the provider knows by an id.
+    async fn external(&self, id: &str) -> Result<Option<Versioned<Message>>, StoreError> {
+        if id.is_empty() {
+            return Ok(None);
+        }
+        self.records().message_of_external(self.installation(), id).await
+    }
+
+    /// Sets a connector's tags under their full names; says whether any changed.
+    fn set_tags(&self, tags: &mut TagMap, from: &Tags) -> bool {
+        let mut changed = false;
+        for (name, value) in from.iter() {
+            changed |= set_tag(tags, format!("{}:{name}", self.scene.alias), value);
+        }
+        changed
+    }
+
+    /// Content with addresses that a bot can open.
+    fn opened(&self, mut content: Content) -> Content {
+        self.open(&mut content);
+        content
+    }
+
+    fn open(&self, content: &mut Content) {
+        match content {
+            Content::Image(media) | Content::Audio(media) | Content::Video(media) | Content::File(media) => {
+                self.open_media(media);
+            }
+            Content::Card(card) => self.open_address(card.image_url.as_mut()),
+            Content::Carousel { items } => {
+                items.iter_mut().for_each(|card| self.open_address(card.image_url.as_mut()));
+            }
+            Content::Bloc { items } => items.iter_mut().for_each(|item| self.open(item)),
+            Content::Custom { data, .. } => self.open_value(data),
+            Content::Text { .. }
+            | Content::Markdown { .. }
+            | Content::Location(_)
+            | Content::Choice(_)
+            | Content::Dropdown(_) => {}
+        }
+    }
+
+    fn open_media(&self, media: &mut Media) {
+        if let Some(handle) = media.url.strip_prefix(MEDIA_SCHEME) {
+            let meta = MediaMeta {
+                mime_type: media.mime_type.as_deref(),
+                filename: media.filename.as_deref(),
+                size: media.size,
+            };
+            media.url = self.scene.media.link(self.installation(), handle, &meta);
+        }
+    }
+
+    fn open_address(&self, address: Option<&mut String>) {
+        if let Some(address) = address
+            && let Some(handle) = address.strip_prefix(MEDIA_SCHEME)
+        {
+            *address = self.scene.media.link(self.installation(), handle, &MediaMeta::default());
+        }
+    }
+
+    /// Addresses anywhere in a payload of the connector's own.
+    fn open_value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => self.open_address(Some(text)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.open_value(item)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.open_value(field)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+}
+
+/// Sets a tag; an empty value removes it. Says whether anything changed.
+fn set_tag(tags: &mut TagMap, name: String, value: &str) -> bool {
+    if value.is_empty() {
+        return tags.remove(&name).is_some();
+    }
+    if tags.get(&name).is_some_and(|old| old == value) {
+        return false;
+    }
+    tags.insert(name, value.to_owned());
+    true
+}
+
+#[cfg(test)]
+mod tests;

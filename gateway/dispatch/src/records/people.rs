@@ -1,0 +1,158 @@
+//! Conversations and the people in them.
+
+use std::sync::atomic::Ordering;
+
+use portico_contract::{ConversationId, Party, Thread, UserId};
+use portico_store::StoreError;
+use portico_store::records::{Conversation, TagMap, User, Versioned};
+
+use super::{Draft, set_tag};
+
+impl Draft<'_> {
+    /// The conversation of a thread as it is stored, also after its thread got a new identity.
+    pub(super) async fn known_conversation(
+        &self,
+        thread: &Thread,
+    ) -> Result<Option<Versioned<Conversation>>, StoreError> {
+        let id = self.conversation_id(thread);
+        if let Some(row) = self.records().conversation(id).await? {
+            return Ok(Some(row));
+        }
+        match self.records().moved_conversation(id).await? {
+            Some(old) => self.records().conversation(old).await,
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn conversation_id(&self, thread: &Thread) -> ConversationId {
+        ConversationId::of_thread(self.records().bot(), self.installation(), &thread.channel, &thread.key)
+    }
+
+    /// The conversation of a thread, made if need be; `messages` are counted onto it.
+    pub(super) async fn conversation(
+        &mut self,
+        thread: &Thread,
+        author: Option<&UserId>,
+        messages: u64,
+    ) -> Result<Conversation, StoreError> {
+        let old = self.known_conversation(thread).await?;
+        let (mut row, mut changed) = match &old {
+            Some(old) => (old.value.clone(), messages > 0),
+            None => (self.new_conversation(thread, author), true),
+        };
+        changed |= self.set_tags(&mut row.tags, &thread.tags);
+        if row.recipient.is_some() && author.is_some() && row.recipient.as_ref() != author {
+            // A second person: it is not a talk with one.
+            row.recipient = None;
+            changed = true;
+        }
+        row.message_count += messages;
+        if changed {
+            row.updated_at = row.updated_at.max(self.at());
+            self.changes.extend(self.scene.records.conversation_changes(old.as_ref(), &row));
+        }
+        if let Some(user) = author
+            && (old.is_none() || !self.records().is_participant(row.id, user).await?)
+        {
+            self.changes.extend(self.scene.records.participant_changes(row.id, user, true));
+        }
+        Ok(row)
+    }
+
+    fn new_conversation(&self, thread: &Thread, author: Option<&UserId>) -> Conversation {
+        Conversation {
+            id: self.conversation_id(thread),
+            installation: Some(self.installation().clone()),
+            integration: self.scene.alias.to_owned(),
+            channel: thread.channel.to_string(),
+            key: thread.key.clone(),
+            tags: TagMap::new(),
+            properties: TagMap::new(),
+            recipient: author.cloned(),
+            message_count: 0,
+            current_task: None,
+            created_at: self.at(),
+            updated_at: self.at(),
+        }
+    }
+
+    /// The user behind a provider's id as it is stored, also after the person got a new id.
+    pub(super) async fn known_user(&self, party: &str) -> Result<Option<Versioned<User>>, StoreError> {
+        let id = UserId::of_party(self.records().bot(), self.installation(), party);
+        if let Some(row) = self.records().user(&id).await? {
+            return Ok(Some(row));
+        }
+        match self.records().moved_user(&id).await? {
+            Some(old) => self.records().user(&old).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The user behind a person, made or brought up to date.
+    pub(super) async fn user(&mut self, party: &Party) -> Result<User, StoreError> {
+        let old = self.known_user(&party.id).await?;
+        let mut row = match &old {
+            Some(old) => old.value.clone(),
+            None => User {
+                id: UserId::of_party(self.records().bot(), self.installation(), &party.id),
+                name: None,
+                picture_url: None,
+                tags: TagMap::new(),
+                properties: TagMap::new(),
+                attributes: TagMap::new(),
+                party: Some(party.id.clone()),
+                created_at: self.at(),
+                updated_at: self.at(),
+            },
+        };
+        let mut changed = old.is_none();
+        let own_id = format!("{}:id", self.scene.alias);
+        if party.tags.get("id").is_none() && !row.tags.contains_key(&own_id) {
+            changed |= set_tag(&mut row.tags, own_id, &party.id);
+        }
+        changed |= self.set_tags(&mut row.tags, &party.tags);
+        changed |= renew(&mut row.name, party.name.as_deref());
+        changed |= renew(&mut row.picture_url, party.picture_url.as_deref());
+        if changed {
+            row.updated_at = row.updated_at.max(self.at());
+            self.changes.extend(self.scene.records.user_changes(old.as_ref(), &row));
+        }
+        Ok(row)
+    }
+
+    /// The bot's own user, made at the bot's first event: bots answer with their own id as user.
+    pub(super) async fn bot_user(&mut self) -> Result<(), StoreError> {
+        if self.scene.bot_user.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let id = UserId::of_bot(self.records().bot());
+        if self.records().user(&id).await?.is_some() {
+            self.scene.bot_user.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
+        let row = User {
+            id,
+            name: None,
+            picture_url: None,
+            tags: TagMap::new(),
+            properties: TagMap::new(),
+            attributes: TagMap::new(),
+            party: None,
+            created_at: self.at(),
+            updated_at: self.at(),
+        };
+        self.changes.extend(self.scene.records.user_changes(None, &row));
+        Ok(())
+    }
+}
+
+/// Takes over what is known now; what the provider leaves out stays.
+fn renew(old: &mut Option<String>, new: Option<&str>) -> bool {
+    match new {
+        Some(new) if !new.is_empty() && old.as_deref() != Some(new) => {
+            *old = Some(new.to_owned());
+            true
+        }
+        _ => false,
+    }
+}

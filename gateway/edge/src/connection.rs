@@ -1,0 +1,309 @@
+//! One connection: HTTP over it, and a watch on how long each phase takes.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::IntoResponse;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
+use portico_problem::{Kind, Problem};
+use portico_telemetry::Metrics;
+use portico_telemetry::metrics::{Limit, Refusal};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use crate::client_address::{ClientAddress, client_address};
+use crate::hooks::{self, Desk};
+use crate::limits::RateLimits;
+use crate::options::Limits;
+
+/// What all connections of an edge share.
+pub(crate) struct Shared {
+    pub(crate) desk: Option<Desk>,
+    pub(crate) router: Router,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) rates: Arc<RateLimits>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Stop taking new requests; finish what is under way.
+    pub(crate) draining: CancellationToken,
+}
+
+/// What the other side is expected to do next, and since when.
+#[derive(Clone, Copy)]
+enum Phase {
+    /// Send its first byte.
+    First(Instant),
+    /// Finish a head.
+    Head(Instant),
+    /// Wait for us, or send the body (which has limits of its own).
+    Request(Instant),
+    /// Begin another request.
+    Idle(Instant),
+}
+
+/// Where a connection stands. Shared by its reader, its service and its watch, all on one thread.
+struct Watch {
+    phase: Cell<Phase>,
+    requests: Cell<u32>,
+    under_way: Cell<u32>,
+}
+
+impl Watch {
+    fn deadline(&self, limits: &Limits) -> Instant {
+        match self.phase.get() {
+            Phase::First(since) => since + limits.first_byte,
+            Phase::Head(since) => since + limits.head_time,
+            Phase::Request(since) => since + limits.request_time + limits.body_time,
+            Phase::Idle(since) => since + limits.keep_alive,
+        }
+    }
+
+    fn bytes_arrived(&self) {
+        if matches!(self.phase.get(), Phase::First(_) | Phase::Idle(_)) {
+            self.phase.set(Phase::Head(Instant::now()));
+        }
+    }
+
+    fn begins(&self) -> u32 {
+        self.requests.set(self.requests.get() + 1);
+        self.under_way.set(self.under_way.get() + 1);
+        self.phase.set(Phase::Request(Instant::now()));
+        self.requests.get()
+    }
+
+    fn ends(&self) {
+        self.under_way.set(self.under_way.get() - 1);
+        if self.under_way.get() == 0 {
+            self.phase.set(Phase::Idle(Instant::now()));
+        }
+    }
+}
+
+/// A stream that tells the watch when bytes arrive.
+struct Watched<S> {
+    stream: TokioIo<S>,
+    watch: Rc<Watch>,
+}
+
+impl<S: AsyncRead + Unpin> Read for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if read.is_ready() {
+            self.watch.bytes_arrived();
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Write for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+}
+
+/// Serves a connection until it ends, its time runs out, or the edge is drained.
+pub(crate) async fn serve<S>(shared: Rc<Shared>, stream: S, peer: IpAddr, http2: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let watch = Rc::new(Watch {
+        phase: Cell::new(Phase::First(Instant::now())),
+        requests: Cell::new(0),
+        under_way: Cell::new(0),
+    });
+    let io = Watched { stream: TokioIo::new(stream), watch: watch.clone() };
+    let service = {
+        let (shared, watch) = (shared.clone(), watch.clone());
+        hyper::service::service_fn(move |request: Request<Incoming>| {
+            let (shared, watch) = (shared.clone(), watch.clone());
+            async move {
+                let nth = watch.begins();
+                let mut response = answer(&shared, request, peer).await;
+                watch.ends();
+                let last = nth >= shared.limits.requests_per_connection || shared.draining.is_cancelled();
+                if last && !http2 {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
+        })
+    };
+    let limits = &shared.limits;
+    if http2 {
+        let mut builder = http2::Builder::new(LocalExecutor);
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(100)
+            .initial_stream_window_size(64 * 1024)
+            .initial_connection_window_size(1024 * 1024)
+            .max_header_list_size(16 * 1024)
+            .max_pending_accept_reset_streams(20)
+            .max_frame_size(16 * 1024);
+        let connection = builder.serve_connection(io, service);
+        let mut connection = pin!(connection);
+        watched(&shared, &watch, async |stop| match stop {
+            Some(()) => {
+                connection.as_mut().graceful_shutdown();
+                None
+            }
+            None => {
+                // How it ended is the other side's affair.
+                drop(connection.as_mut().await);
+                Some(())
+            }
+        })
+        .await;
+    } else {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .max_headers(limits.headers)
+            .max_buf_size(limits.head_bytes.max(8192))
+            .half_close(false)
+            .pipeline_flush(true);
+        let connection = builder.serve_connection(io, service);
+        let mut connection = pin!(connection);
+        watched(&shared, &watch, async |stop| match stop {
+            Some(()) => {
+                connection.as_mut().graceful_shutdown();
+                None
+            }
+            None => {
+                // How it ended is the other side's affair.
+                drop(connection.as_mut().await);
+                Some(())
+            }
+        })
+        .await;
+    }
+}
+
+/// Runs a connection (`step(None)`) under its deadlines, and asks it to finish (`step(Some(()))`) when the
+/// edge is drained. Returning drops the connection.
+async fn watched(shared: &Shared, watch: &Watch, mut step: impl AsyncFnMut(Option<()>) -> Option<()>) {
+    let mut draining = false;
+    loop {
+        let deadline = watch.deadline(&shared.limits);
+        tokio::select! {
+            biased;
+            ended = step(None) => {
+                debug_assert!(ended.is_some());
+                return;
+            }
+            () = shared.draining.cancelled(), if !draining => {
+                draining = true;
+                step(Some(())).await;
+                // An idle keep-alive connection is asked to close and may; a stranger's that never spoke
+                // must not hold up the end.
+                if matches!(watch.phase.get(), Phase::First(_)) {
+                    return;
+                }
+            }
+            () = tokio::time::sleep_until(deadline.into()) => {
+                if watch.deadline(&shared.limits) <= Instant::now() {
+                    if !matches!(watch.phase.get(), Phase::Idle(_)) {
+                        shared.metrics.refusals.inc(Refusal::TooSlow);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Answers one request.
+async fn answer(shared: &Shared, mut request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    let address = client_address(peer, request.headers(), &shared.trusted_proxies);
+    if let Err(problem) = sane(&request, &shared.limits) {
+        shared.metrics.refusals.inc(Refusal::Malformed);
+        return hooks::close(problem.into_response());
+    }
+    if let Err(wait) = shared.rates.address(address) {
+        shared.metrics.limits.inc(Limit::Requests);
+        return hooks::too_many("too many requests from this address", wait);
+    }
+    if let Some(desk) = &shared.desk
+        && request.uri().path().starts_with(hooks::PREFIX)
+    {
+        return desk.answer(request, address).await;
+    }
+    request.extensions_mut().insert(ClientAddress(address));
+    let call = shared.router.clone().call(request);
+    match tokio::time::timeout(shared.limits.request_time.max(Duration::from_secs(1)), call).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => Problem::new(Kind::OperationTimeout, "the request took too long").into_response(),
+    }
+}
+
+/// What hyper lets through and we don't: a host that is missing or said twice, a target that is too long.
+fn sane(request: &Request<Incoming>, limits: &Limits) -> Result<(), Problem> {
+    let bad = |what: &str| Err(Problem::new(Kind::InvalidPayload, format!("malformed request: {what}")));
+    if request.version() <= http::Version::HTTP_11 {
+        let mut hosts = request.headers().get_all(http::header::HOST).iter();
+        match (hosts.next(), hosts.next()) {
+            (Some(_), Some(_)) => return bad("two host headers"),
+            (None, _) if request.version() == http::Version::HTTP_11 => return bad("no host header"),
+            _ => {}
+        }
+    }
+    let target = request.uri().path().len() + request.uri().query().map_or(0, |query| query.len() + 1);
+    if target > limits.target_bytes {
+        return bad("the address line is too long");
+    }
+    if request.method() == http::Method::CONNECT || request.method() == http::Method::TRACE {
+        return bad("the method is not taken here");
+    }
+    Ok(())
+}
+
+/// Spawns HTTP/2's streams on the worker's own thread.
+#[derive(Clone, Copy)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        drop(tokio::task::spawn_local(async move { drop(future.await) }));
+    }
+}
+

@@ -1,0 +1,497 @@
+//! First step of the way out: a message is checked and kept, in one synced commit (guarantee O1).
+//!
+//! The commit holds the message's row, the conversation's count, the sender's place in the conversation, the
+//! outbox entry, and the caller's idempotency key. After: `deliver`, which the outbox lane leads to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use portico_contract::{BotId, Content, ConversationId, EventId, InstallationId, MessageId, Millis, UserId};
+use portico_store::records::{
+    Conversation, DeliveryStatus, Direction, GatewayEvent, Message, MessageDelivery, Outgoing, Records, Scheduled,
+    TagMap, User, Versioned, schedule_changes,
+};
+use portico_store::{
+    Append, Change, Commit, Committed, EventKind, IdempotencyKey, Lane, NewEvent, Once, Store, StoreError, Table,
+};
+use portico_telemetry::Metrics;
+use portico_telemetry::metrics::Limit;
+use portico_turns::{Installation, Installations};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::{AcceptError, now};
+
+/// Most unsettled entries of one conversation's outbox.
+pub const MAX_LANE: u64 = 500;
+/// Longest text of one message, in bytes.
+const MAX_TEXT: usize = 64 * 1024;
+/// Largest payload, in bytes of JSON; what the row adds to it must fit beside it into a store value of 1 MiB.
+const MAX_PAYLOAD: usize = (1 << 20) - 32 * 1024;
+/// Largest answer that the store keeps with an idempotency key.
+const MAX_ANSWER: usize = 64 * 1024;
+/// How often a commit is made again because a row changed meanwhile.
+const MAX_CONFLICTS: usize = 32;
+/// Tag of a message that names the message it answers, by Portico's id.
+pub(crate) const REPLY_TO: &str = "replyTo";
+
+/// The installation named by events that no installation has to do with.
+pub fn no_installation() -> InstallationId {
+    match InstallationId::parse("portico") {
+        Ok(id) => id,
+        Err(_) => unreachable!("the name keeps the rules of ids"),
+    }
+}
+
+/// The mailbox of events that belong to a bot but to none of its conversations.
+pub fn bot_lane(bot: &BotId) -> Lane {
+    Lane::inbound(ConversationId::of_installation(bot, &no_installation()))
+}
+
+/// What an API caller's repeat is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnceKey {
+    /// Digest over caller and key.
+    pub key: IdempotencyKey,
+    /// Digest over the request.
+    pub hash: [u8; 16],
+}
+
+/// A message to accept.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// The bot.
+    pub bot: BotId,
+    /// Where it is said.
+    pub conversation: ConversationId,
+    /// Who says it. The bot's own user ([`UserId::of_bot`]) is made at its first use.
+    pub user: UserId,
+    /// Type, as on the wire.
+    pub kind: String,
+    /// Payload, as on the wire.
+    pub payload: Value,
+    /// Tags under their stored names (`slack:id`, or the bot's own `mine`).
+    pub tags: TagMap,
+    /// `synthetic` for messages that nobody typed.
+    pub origin: Option<String>,
+    /// The message that it answers; kept as the tag `replyTo`.
+    pub reply_to: Option<MessageId>,
+    /// Makes it happen once for a caller's key.
+    pub once: Option<OnceKey>,
+}
+
+/// Where messages are accepted. One per process, shared behind an `Arc`.
+pub struct Outbox {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) installations: Arc<Installations>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Callers of one conversation wait for each other here rather than in conflicts of its row.
+    locks: Vec<Mutex<()>>,
+}
+
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbox").finish_non_exhaustive()
+    }
+}
+
+/// One message on its way into a commit.
+pub(crate) struct Draft {
+    pub(crate) message: Message,
+    pub(crate) event: EventId,
+}
+
+/// What the store keeps for a repeat: the messages, or their ids where they are too large to keep twice.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Whole(Vec<Message>),
+    Named(Vec<(ConversationId, MessageId)>),
+}
+
+impl Outbox {
+    /// An outbox over the store.
+    pub fn new(store: Arc<dyn Store>, installations: Arc<Installations>, metrics: Arc<Metrics>) -> Self {
+        Self { store, installations, metrics, locks: (0..64).map(|_| Mutex::new(())).collect() }
+    }
+
+    /// Keeps a message of the bot and puts it into its conversation's outbox. In a conversation whose
+    /// installation is gone, or that never had one, it is only kept.
+    ///
+    /// # Errors
+    /// [`AcceptError`]; then nothing was stored.
+    pub async fn accept(&self, new: NewMessage) -> Result<Message, AcceptError> {
+        let draft = draft(&new, Direction::Outgoing, EventId::new())?;
+        let (bot, once) = (new.bot, new.once);
+        first(self.store_all(&bot, vec![draft], once, &[]).await?)
+    }
+
+    /// Keeps a message that an integration brings (`x-integration-id`) and journals `message_created` for the
+    /// bot. `installation` is the integration's own; `None` where the gateway itself speaks for it.
+    ///
+    /// # Errors
+    /// [`AcceptError`]; then nothing was stored.
+    pub async fn incoming(&self, new: NewMessage) -> Result<Message, AcceptError> {
+        let draft = draft(&new, Direction::Incoming, EventId::new())?;
+        let (bot, once) = (new.bot, new.once);
+        first(self.store_all(&bot, vec![draft], once, &[]).await?)
+    }
+
+    /// Keeps a message for later; [`crate::Scheduler`] accepts it when its time has come.
+    ///
+    /// # Errors
+    /// As [`Outbox::accept`]; the length of the outbox is looked at when the message is due.
+    pub async fn schedule(&self, new: NewMessage, due: Millis) -> Result<Message, AcceptError> {
+        let Draft { mut message, event } = draft(&new, Direction::Outgoing, EventId::new())?;
+        let records = Records::of(self.store.clone(), new.bot.clone());
+        if records.conversation(message.conversation).await?.is_none() {
+            return Err(AcceptError::ReferenceNotFound("the conversation"));
+        }
+        if message.user != UserId::of_bot(&new.bot) && records.user(&message.user).await?.is_none() {
+            return Err(AcceptError::ReferenceNotFound("the user"));
+        }
+        message.delivery = None;
+        let what = Scheduled::Message { bot: new.bot.clone(), message: Box::new(message.clone()) };
+        let mut commit = Commit::of(schedule_changes(&format!("message:{event}"), Some(due), &what));
+        if let Some(once) = new.once {
+            commit = commit.once(Once { key: once.key, hash: once.hash, answer: answer(std::slice::from_ref(&message)) });
+        }
+        match self.store.commit(commit).await? {
+            Committed::Done(_) => Ok(message),
+            Committed::Same(answer) => first(self.answered(&records, &answer).await?),
+        }
+    }
+
+    /// Accepts a message whose time has come; `extra` takes it off the schedule in the same commit.
+    pub(crate) async fn accept_due(
+        &self,
+        bot: &BotId,
+        mut message: Message,
+        extra: &[Change],
+    ) -> Result<Message, AcceptError> {
+        // The id stays the one that the caller was told; the event gets one of today.
+        (message.created_at, message.updated_at) = (now(), now());
+        first(self.store_all(bot, vec![Draft { message, event: EventId::new() }], None, extra).await?)
+    }
+
+    pub(crate) async fn lock(&self, conversation: ConversationId) -> tokio::sync::MutexGuard<'_, ()> {
+        // Its bytes are a digest, so they spread evenly.
+        let index = usize::from(conversation.0[15]) % self.locks.len();
+        self.locks[index].lock().await
+    }
+
+    /// Keeps messages of one conversation in one commit; made again while rows change under it.
+    pub(crate) async fn store_all(
+        &self,
+        bot: &BotId,
+        mut drafts: Vec<Draft>,
+        once: Option<OnceKey>,
+        extra: &[Change],
+    ) -> Result<Vec<Message>, AcceptError> {
+        let Some(conversation) = drafts.first().map(|draft| draft.message.conversation) else {
+            return Ok(Vec::new());
+        };
+        let records = Records::of(self.store.clone(), bot.clone());
+        let _turn = self.lock(conversation).await;
+        let mut tries = 0;
+        loop {
+            let changes = match self.changes(&records, conversation, &mut drafts).await {
+                Ok(changes) => changes,
+                // A repeat must get its first answer even when the outbox is full now or the user is gone.
+                Err(refusal) => match self.probe(&records, once).await? {
+                    Some(first) => return Ok(first),
+                    None => return Err(refusal),
+                },
+            };
+            let messages: Vec<Message> = drafts.iter().map(|draft| draft.message.clone()).collect();
+            let mut commit = Commit::of(changes.into_iter().chain(extra.iter().cloned()));
+            if let Some(once) = once {
+                commit = commit.once(Once { key: once.key, hash: once.hash, answer: answer(&messages) });
+            }
+            match self.store.commit(commit).await {
+                Ok(Committed::Done(_)) => return Ok(messages),
+                Ok(Committed::Same(stored)) => return self.answered(&records, &stored).await,
+                Err(StoreError::Conflict { table }) if table != Table::Schedule && tries < MAX_CONFLICTS => {
+                    tries += 1;
+                    tokio::task::yield_now().await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// What an earlier call of the same key was answered, without storing anything.
+    async fn probe(&self, records: &Records, once: Option<OnceKey>) -> Result<Option<Vec<Message>>, AcceptError> {
+        let Some(once) = once else { return Ok(None) };
+        // A commit that can't happen: a row that is written by nobody is expected to be there.
+        let impossible = Change::Write {
+            table: Table::Meta,
+            key: portico_store::Key::new().text("outbound").text("never"),
+            value: None,
+            expect: portico_store::Expect::Version(u64::MAX),
+        };
+        let commit = Commit::of([impossible]).once(Once { key: once.key, hash: once.hash, answer: Bytes::new() });
+        match self.store.commit(commit).await {
+            Ok(Committed::Same(stored)) => self.answered(records, &stored).await.map(Some),
+            Ok(Committed::Done(_)) | Err(StoreError::Conflict { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn answered(&self, records: &Records, stored: &[u8]) -> Result<Vec<Message>, AcceptError> {
+        let damaged = || StoreError::Damaged("an idempotency key's answer does not read".into());
+        match serde_json::from_slice(stored).map_err(|_| damaged())? {
+            Answer::Whole(messages) => Ok(messages),
+            Answer::Named(ids) => {
+                let mut messages = Vec::with_capacity(ids.len());
+                for (conversation, id) in ids {
+                    let found = records.message_in(conversation, id).await?.ok_or(AcceptError::NotFound)?;
+                    messages.push(found.value);
+                }
+                Ok(messages)
+            }
+        }
+    }
+
+    async fn changes(
+        &self,
+        records: &Records,
+        conversation: ConversationId,
+        drafts: &mut [Draft],
+    ) -> Result<Vec<Change>, AcceptError> {
+        let bot = records.bot().clone();
+        let place = records
+            .conversation(conversation)
+            .await?
+            .ok_or(AcceptError::ReferenceNotFound("the conversation"))?;
+        let carrier = self.carrier(&place.value);
+        let mut changes = Vec::with_capacity(6 + drafts.len() * 3);
+        let mut senders: Vec<UserId> = drafts.iter().map(|draft| draft.message.user.clone()).collect();
+        senders.sort();
+        senders.dedup();
+        for sender in &senders {
+            changes.extend(sender_changes(records, &place.value, sender).await?);
+        }
+        let going_out = drafts.iter().filter(|draft| draft.message.direction == Direction::Outgoing).count();
+        if carrier.is_some() && going_out > 0 {
+            self.check_room(conversation, going_out as u64).await?;
+        }
+        let mut latest = place.value.updated_at;
+        for draft in drafts.iter_mut() {
+            latest = latest.max(draft.message.created_at);
+            changes.extend(draft_changes(records, &place, carrier.as_deref(), &bot, draft));
+        }
+        let mut counted = place.value.clone();
+        counted.message_count += drafts.len() as u64;
+        counted.updated_at = latest;
+        changes.extend(records.conversation_changes(Some(&place), &counted));
+        Ok(changes)
+    }
+
+    /// The installation that carries a conversation, if it is there.
+    pub(crate) fn carrier(&self, conversation: &Conversation) -> Option<Arc<Installation>> {
+        self.installations.get(conversation.installation.as_ref()?)
+    }
+
+    pub(crate) async fn check_room(&self, conversation: ConversationId, more: u64) -> Result<(), AcceptError> {
+        let waiting =
+            self.store.lane(Lane::outbound(conversation)).await?.map_or(0, |lane| lane.next.saturating_sub(lane.head));
+        if waiting + more > MAX_LANE {
+            self.metrics.limits.inc(Limit::Outbox);
+            return Err(AcceptError::TooMany { retry_after: Duration::from_secs(5) });
+        }
+        Ok(())
+    }
+}
+
+fn first(messages: Vec<Message>) -> Result<Message, AcceptError> {
+    messages.into_iter().next().ok_or(AcceptError::NotFound)
+}
+
+fn answer(messages: &[Message]) -> Bytes {
+    let whole = serde_json::to_vec(&serde_json::json!({ "whole": messages })).unwrap_or_default();
+    if whole.len() <= MAX_ANSWER {
+        return whole.into();
+    }
+    let named = Answer::Named(messages.iter().map(|message| (message.conversation, message.id)).collect());
+    serde_json::to_vec(&named).unwrap_or_default().into()
+}
+
+/// Checks a new message by itself.
+pub(crate) fn draft(new: &NewMessage, direction: Direction, event: EventId) -> Result<Draft, AcceptError> {
+    check_payload(&new.kind, &new.payload)?;
+    let mut tags = new.tags.clone();
+    tags.retain(|_, value| !value.is_empty());
+    if let Some(reply_to) = new.reply_to {
+        tags.insert(REPLY_TO.to_owned(), reply_to.to_string());
+    }
+    let now = now();
+    let message = Message {
+        id: MessageId::of_event(event),
+        conversation: new.conversation,
+        user: new.user.clone(),
+        direction,
+        kind: new.kind.clone(),
+        payload: new.payload.clone(),
+        tags,
+        delivery: None,
+        origin: new.origin.clone(),
+        created_at: now,
+        updated_at: now,
+    };
+    Ok(Draft { message, event })
+}
+
+/// Checks a payload against its type and the limits of sizes.
+pub(crate) fn check_payload(kind: &str, payload: &Value) -> Result<(), AcceptError> {
+    if kind.is_empty() || kind.len() > 100 {
+        return Err(AcceptError::field("type", "must be a text of 1 to 100 bytes"));
+    }
+    if !payload.is_object() {
+        return Err(AcceptError::field("payload", "must be an object"));
+    }
+    // Writing JSON values to memory does not fail.
+    let bytes = serde_json::to_vec(payload).map_or(usize::MAX, |json| json.len());
+    if bytes > MAX_PAYLOAD {
+        return Err(AcceptError::TooLarge { what: "payload", bytes, limit: MAX_PAYLOAD });
+    }
+    let content = Content::from_parts(kind, payload.clone())?;
+    check_text(&content)
+}
+
+fn check_text(content: &Content) -> Result<(), AcceptError> {
+    let text = match content {
+        Content::Text { text, .. } => text,
+        Content::Markdown { markdown } => markdown,
+        Content::Choice(options) | Content::Dropdown(options) => &options.text,
+        Content::Bloc { items } => return items.iter().try_for_each(check_text),
+        _ => return Ok(()),
+    };
+    if text.len() > MAX_TEXT {
+        return Err(AcceptError::TooLarge { what: "the text of a message", bytes: text.len(), limit: MAX_TEXT });
+    }
+    Ok(())
+}
+
+/// Changes that make sure that the sender is there and takes part.
+async fn sender_changes(
+    records: &Records,
+    conversation: &Conversation,
+    sender: &UserId,
+) -> Result<Vec<Change>, AcceptError> {
+    let mut changes = Vec::new();
+    if records.user(sender).await?.is_none() {
+        if *sender != UserId::of_bot(records.bot()) {
+            return Err(AcceptError::ReferenceNotFound("the user"));
+        }
+        let now = now();
+        let user = User {
+            id: sender.clone(),
+            name: None,
+            picture_url: None,
+            tags: TagMap::new(),
+            properties: TagMap::new(),
+            attributes: TagMap::new(),
+            party: None,
+            created_at: now,
+            updated_at: now,
+        };
+        changes.extend(records.user_changes(None, &user));
+    }
+    if !records.is_participant(conversation.id, sender).await? {
+        changes.extend(records.participant_changes(conversation.id, sender, true));
+    }
+    Ok(changes)
+}
+
+fn draft_changes(
+    records: &Records,
+    place: &Versioned<Conversation>,
+    carrier: Option<&Installation>,
+    bot: &BotId,
+    draft: &mut Draft,
+) -> Vec<Change> {
+    let message = &mut draft.message;
+    let entry = match (message.direction, carrier) {
+        (Direction::Incoming, _) => {
+            let event = GatewayEvent {
+                kind: "message_created".into(),
+                payload: Value::Null,
+                conversation_id: Some(message.conversation),
+                user_id: Some(message.user.clone()),
+                message_id: Some(message.id),
+                workflow_id: None,
+            };
+            let installation = place.value.installation.clone().unwrap_or_else(no_installation);
+            Some(gateway_entry(bot, installation, Lane::inbound(message.conversation), draft.event, &event))
+        }
+        (Direction::Outgoing, Some(carrier)) => {
+            message.delivery = Some(MessageDelivery {
+                status: DeliveryStatus::Pending,
+                at: message.created_at,
+                reason: None,
+                external_ids: Vec::new(),
+                possible_duplicate: false,
+            });
+            let body = Outgoing::Message { message: message.id };
+            Some(outgoing_entry(bot, carrier.id.clone(), message.conversation, draft.event, &body))
+        }
+        (Direction::Outgoing, None) => {
+            message.delivery = None;
+            None
+        }
+    };
+    let mut changes = records.message_changes(None, message);
+    changes.extend(entry);
+    changes
+}
+
+/// The change that journals an event of the gateway.
+pub(crate) fn gateway_entry(
+    bot: &BotId,
+    installation: InstallationId,
+    lane: Lane,
+    id: EventId,
+    event: &GatewayEvent,
+) -> Change {
+    entry(bot, installation, lane, id, EventKind::Gateway, serde_json::to_vec(event).unwrap_or_default())
+}
+
+/// The change that puts something into a conversation's outbox.
+pub(crate) fn outgoing_entry(
+    bot: &BotId,
+    installation: InstallationId,
+    conversation: ConversationId,
+    id: EventId,
+    body: &Outgoing,
+) -> Change {
+    let lane = Lane::outbound(conversation);
+    entry(bot, installation, lane, id, EventKind::Outgoing, serde_json::to_vec(body).unwrap_or_default())
+}
+
+fn entry(
+    bot: &BotId,
+    installation: InstallationId,
+    lane: Lane,
+    id: EventId,
+    kind: EventKind,
+    body: Vec<u8>,
+) -> Change {
+    Change::Append(Append {
+        key: None,
+        keep_days: 3,
+        lane,
+        event: NewEvent {
+            id,
+            bot: bot.clone(),
+            installation,
+            kind,
+            received_at: now(),
+            body: body.into(),
+            raw: Bytes::new(),
+            raw_of: None,
+        },
+    })
+}
