@@ -6,7 +6,7 @@ mod messages;
 mod rooms;
 
 use portico_contract::{
-    ActionCall, Context, Fault, FaultCode, Host, HttpAnswer, Outcome, OutboundRequest, Payload, Turn,
+    ActionCall, Context, Fault, FaultCode, Host, HttpAnswer, OutboundRequest, Outcome, Payload, Turn,
 };
 use portico_kit::sequence::Sequence;
 use serde_json::{Value, json};
@@ -19,7 +19,12 @@ use crate::setup;
 ///
 /// # Errors
 /// `bad-input` that names the field; `unsupported` for what Slack does not have.
-pub(crate) fn act(host: &dyn Host, ctx: &Context, config: &SlackConfig, call: &ActionCall) -> Result<Turn, Fault> {
+pub(crate) fn act(
+    host: &dyn Host,
+    ctx: &Context,
+    config: &SlackConfig,
+    call: &ActionCall,
+) -> Result<Turn, Fault> {
     match call.name.as_str() {
         // The response address carries no token.
         "respond" => return messages::respond(host, call),
@@ -61,8 +66,10 @@ pub(crate) fn resume(
     let job = sequence.job.clone();
     let answer = answers.first().ok_or_else(|| Fault::new(FaultCode::Bug, "resumed without an answer"))?;
     match job.as_str() {
-        "startTypingIndicator" | "stopTypingIndicator" => messages::typed(config, sequence, answers),
-        "addReaction" | "removeReaction" | "editMessage" | "deleteMessage" => messages::changed(sequence, answers),
+        "startTypingIndicator" | "stopTypingIndicator" => messages::typed(sequence, answers),
+        "addReaction" | "removeReaction" | "editMessage" | "deleteMessage" => {
+            messages::changed(sequence, answers)
+        }
         "respond" => messages::responded(sequence, answers),
         "media" => rooms::fetched(config, answer),
         "startDmConversation" => rooms::dm_started(answer),

@@ -70,7 +70,8 @@ impl SlackConfig {
         let host = url.host_str().unwrap_or_default();
         let at_slack = url.scheme() == "https"
             && url.port_or_known_default() == Some(443)
-            && (host == "slack.com" || host.strip_suffix(".slack.com").is_some_and(|label| !label.contains('.')));
+            && (host == "slack.com"
+                || host.strip_suffix(".slack.com").is_some_and(|label| !label.contains('.')));
         at_slack || Url::parse(&self.api_url).is_ok_and(|own| own.origin() == url.origin() && own.has_host())
     }
 }
@@ -83,20 +84,33 @@ pub(crate) fn check(config: &Value) -> Vec<Fault> {
         Err(error) => return vec![bad("", format!("configuration: {error}"))],
     };
     let mut faults = Vec::new();
-    let web = |address: &str| Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let bare = |address: &str| Url::parse(address).is_ok_and(|url| url.query().is_none() && url.fragment().is_none());
+    let web = |address: &str| {
+        Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+    };
+    let bare = |address: &str| {
+        Url::parse(address).is_ok_and(|url| url.query().is_none() && url.fragment().is_none())
+    };
     if !web(&read.api_url) || !bare(&read.api_url) {
-        faults.push(bad("/api_url", "api_url must be an http or https address without query, such as https://slack.com".into()));
+        faults.push(bad(
+            "/api_url",
+            "api_url must be an http or https address without query, such as https://slack.com".into(),
+        ));
     }
     if read.icon_url.as_deref().is_some_and(|address| !web(address)) {
         faults.push(bad("/icon_url", "icon_url must be an http or https address of a picture".into()));
     }
     if read.icon_url.is_some() && read.icon_emoji.is_some() {
-        faults.push(bad("/icon_emoji", "icon_emoji and icon_url exclude each other; remove one of them".into()));
+        faults.push(bad(
+            "/icon_emoji",
+            "icon_emoji and icon_url exclude each other; remove one of them".into(),
+        ));
     }
     let emoji = |name: &str| name.len() > 2 && name.starts_with(':') && name.ends_with(':');
     if read.icon_emoji.as_deref().is_some_and(|name| !emoji(name)) {
-        faults.push(bad("/icon_emoji", "icon_emoji must be an emoji name between colons, such as :robot_face:".into()));
+        faults.push(bad(
+            "/icon_emoji",
+            "icon_emoji must be an emoji name between colons, such as :robot_face:".into(),
+        ));
     }
     if read.username.as_deref().is_some_and(|name| name.trim().is_empty() || name.chars().count() > 80) {
         faults.push(bad("/username", "username must have 1 to 80 characters".into()));
@@ -112,7 +126,8 @@ mod tests {
 
     #[test]
     fn methods_stand_under_api() {
-        let at = |api_url: &str| SlackConfig { api_url: api_url.into(), ..Default::default() }.method("auth.test");
+        let at =
+            |api_url: &str| SlackConfig { api_url: api_url.into(), ..Default::default() }.method("auth.test");
         assert_eq!(SlackConfig::default().method("auth.test"), "https://slack.com/api/auth.test");
         assert_eq!(at("http://127.0.0.1:9100"), "http://127.0.0.1:9100/api/auth.test");
         assert_eq!(at("https://proxy.example/slack/"), "https://proxy.example/slack/api/auth.test");
@@ -126,8 +141,15 @@ mod tests {
             assert!(config.is_slack(good), "{good}");
         }
         for bad in [
-            "http://files.slack.com/a", "https://slack.com.evil.example/", "https://evilslack.com/", "https://a.b.slack.com/",
-            "https://files.slack.com:8443/", "http://127.0.0.1:9101/", "https://slack.com@evil.example/", "file:///etc", "x",
+            "http://files.slack.com/a",
+            "https://slack.com.evil.example/",
+            "https://evilslack.com/",
+            "https://a.b.slack.com/",
+            "https://files.slack.com:8443/",
+            "http://127.0.0.1:9101/",
+            "https://slack.com@evil.example/",
+            "file:///etc",
+            "x",
         ] {
             assert!(!config.is_slack(bad), "{bad}");
         }
@@ -135,13 +157,16 @@ mod tests {
 
     #[test]
     fn faults_name_their_field() {
-        let fields = |config: Value| check(&config).into_iter().filter_map(|fault| fault.field).collect::<Vec<_>>();
+        let fields =
+            |config: Value| check(&config).into_iter().filter_map(|fault| fault.field).collect::<Vec<_>>();
         assert!(fields(json!({})).is_empty());
         assert!(fields(json!({ "reply_place": "channelAndThread", "icon_emoji": ":eyes:" })).is_empty());
         assert_eq!(fields(json!({ "api_url": "slack.com" })), ["/api_url"]);
         assert_eq!(fields(json!({ "api_url": "https://h/?a=b" })), ["/api_url"]);
-        assert_eq!(fields(json!({ "icon_url": "x", "icon_emoji": "eyes", "username": " " })),
-            ["/icon_url", "/icon_emoji", "/icon_emoji", "/username"]);
+        assert_eq!(
+            fields(json!({ "icon_url": "x", "icon_emoji": "eyes", "username": " " })),
+            ["/icon_url", "/icon_emoji", "/icon_emoji", "/username"]
+        );
         assert_eq!(fields(json!({ "replyplace": "thread" })), [""]);
         assert!(check(&json!({ "reply_place": "nowhere" }))[0].message.contains("channel_and_thread"));
     }

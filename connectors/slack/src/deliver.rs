@@ -4,8 +4,8 @@
 //! share the file. What the later calls need stands in the note and in the labels of the earlier ones.
 
 use portico_contract::{
-    Fault, FaultCode, Field, Host, HttpAnswer, InboundResponse, Keep, OutboundMessage, OutboundRequest, Payload,
-    Tags, Turn,
+    Fault, FaultCode, Field, Host, HttpAnswer, InboundResponse, Keep, OutboundMessage, OutboundRequest,
+    Payload, Tags, Turn,
 };
 use portico_kit::sequence::{Sequence, Step};
 use serde::{Deserialize, Serialize};
@@ -61,13 +61,18 @@ struct PostMessage<'a> {
 ///
 /// # Errors
 /// `bad-input` when Slack can't take the message, `unsupported` for kinds that it doesn't have.
-pub(crate) fn deliver(host: &dyn Host, config: &SlackConfig, message: &OutboundMessage) -> Result<Turn, Fault> {
+pub(crate) fn deliver(
+    host: &dyn Host,
+    config: &SlackConfig,
+    message: &OutboundMessage,
+) -> Result<Turn, Fault> {
     let (channel, thread) = place::target(&message.thread)?;
     // A reply outside of a thread opens one; within a thread Slack knows no replies to replies.
     let reply_to = message.reply_to.as_deref().filter(|id| is_ts(id));
     let thread_ts = thread.or(reply_to);
     let ephemeral = message.tags.get("ephemeralTo");
-    let mut note = Note { channel: channel.to_owned(), thread_ts: thread_ts.map(str::to_owned), uploads: Vec::new() };
+    let mut note =
+        Note { channel: channel.to_owned(), thread_ts: thread_ts.map(str::to_owned), uploads: Vec::new() };
     let mut effects = Vec::new();
     let mut calls = Vec::new();
     for content in &message.parts {
@@ -81,7 +86,8 @@ pub(crate) fn deliver(host: &dyn Host, config: &SlackConfig, message: &OutboundM
                     text: &post.text,
                     blocks: &post.blocks,
                     thread_ts,
-                    reply_broadcast: thread_ts.is_some() && message.tags.get("replyBroadcast") == Some("true"),
+                    reply_broadcast: thread_ts.is_some()
+                        && message.tags.get("replyBroadcast") == Some("true"),
                     username: config.username.as_deref(),
                     icon_url: config.icon_url.as_deref(),
                     icon_emoji: config.icon_emoji.as_deref(),
@@ -96,7 +102,8 @@ pub(crate) fn deliver(host: &dyn Host, config: &SlackConfig, message: &OutboundM
                     note.uploads.push(upload);
                 }
                 Piece::Upload(_) if ephemeral.is_some() => {
-                    let reason = "Slack shows files to everybody: a message with the tag 'ephemeralTo' can't have any";
+                    let reason =
+                        "Slack shows files to everybody: a message with the tag 'ephemeralTo' can't have any";
                     return Err(Fault::new(FaultCode::BadInput, reason).at("/tags/ephemeralTo"));
                 }
                 Piece::Upload(upload) => {
@@ -110,7 +117,10 @@ pub(crate) fn deliver(host: &dyn Host, config: &SlackConfig, message: &OutboundM
     let mut turn = Sequence::new(JOB, calls).with_note(note).start()?;
     turn.effects.append(&mut effects);
     if turn.effects.len() > MOST_WRITES {
-        let reason = format!("{} values are longer than Slack takes; at most {MOST_WRITES} can be stored", turn.effects.len());
+        let reason = format!(
+            "{} values are longer than Slack takes; at most {MOST_WRITES} can be stored",
+            turn.effects.len()
+        );
         return Err(Fault::new(FaultCode::BadInput, reason).at("/payload"));
     }
     Ok(turn)
@@ -120,14 +130,26 @@ pub(crate) fn deliver(host: &dyn Host, config: &SlackConfig, message: &OutboundM
 ///
 /// # Errors
 /// After Slack's error; a later attempt makes the same call again.
-pub(crate) fn resume(host: &dyn Host, config: &SlackConfig, sequence: Sequence, answers: &[HttpAnswer]) -> Result<Turn, Fault> {
+pub(crate) fn resume(
+    host: &dyn Host,
+    config: &SlackConfig,
+    sequence: Sequence,
+    answers: &[HttpAnswer],
+) -> Result<Turn, Fault> {
     let note: Note = serde_json::from_value(sequence.note.clone()).map_err(bug)?;
     sequence.resume(answers, |asked, answer| step(host, config, &note, asked, answer))
 }
 
-fn step(host: &dyn Host, config: &SlackConfig, note: &Note, asked: &OutboundRequest, answer: &HttpAnswer) -> Result<Step, Fault> {
+fn step(
+    host: &dyn Host,
+    config: &SlackConfig,
+    note: &Note,
+    asked: &OutboundRequest,
+    answer: &HttpAnswer,
+) -> Result<Step, Fault> {
     let mut label = asked.label.splitn(3, ':');
-    let (method, index, id) = (label.next().unwrap_or_default(), label.next(), label.next().unwrap_or_default());
+    let (method, index, id) =
+        (label.next().unwrap_or_default(), label.next(), label.next().unwrap_or_default());
     let index = index.and_then(|index| index.parse::<usize>().ok());
     let upload = index.and_then(|index| note.uploads.get(index).map(|upload| (index, upload)));
     match (method, upload) {
@@ -142,7 +164,9 @@ fn step(host: &dyn Host, config: &SlackConfig, note: &Note, asked: &OutboundRequ
             let blob = fetched(answer)?;
             let size = host.blobs().describe(&blob).map_or(0, |blob| blob.size);
             if size == 0 {
-                return Err(Fault::new(FaultCode::BadInput, "the media address gave an empty file").at("/payload"));
+                return Err(
+                    Fault::new(FaultCode::BadInput, "the media address gave an empty file").at("/payload")
+                );
             }
             let form = form_urlencoded::Serializer::new(String::new())
                 .append_pair("filename", &upload.filename)
@@ -152,7 +176,10 @@ fn step(host: &dyn Host, config: &SlackConfig, note: &Note, asked: &OutboundRequ
                 headers: vec![Field::new("content-type", "application/x-www-form-urlencoded")],
                 method: "POST".into(),
                 body: Payload::Text(form),
-                ..OutboundRequest::get(&format!("files.getUploadURLExternal:{index}:{blob}"), config.method("files.getUploadURLExternal"))
+                ..OutboundRequest::get(
+                    &format!("files.getUploadURLExternal:{index}:{blob}"),
+                    config.method("files.getUploadURLExternal"),
+                )
             };
             Ok(Step { then: vec![call.bearer("bot_token")], ..Step::default() })
         }
@@ -175,7 +202,8 @@ fn step(host: &dyn Host, config: &SlackConfig, note: &Note, asked: &OutboundRequ
         }
         ("upload", Some((index, upload))) => {
             stored(answer)?;
-            let mut body = json!({ "files": [{ "id": id, "title": upload.title }], "channel_id": note.channel });
+            let mut body =
+                json!({ "files": [{ "id": id, "title": upload.title }], "channel_id": note.channel });
             if let Some(thread_ts) = &note.thread_ts {
                 body["thread_ts"] = json!(thread_ts);
             }
@@ -234,7 +262,10 @@ impl SharedFile {
 }
 
 fn delivered(file: &str, ts: Option<String>, channel: &str) -> Step {
-    let tags = Tags::new().with("fileId", file).with("channelId", channel).with("ts", ts.clone().unwrap_or_default());
+    let tags = Tags::new()
+        .with("fileId", file)
+        .with("channelId", channel)
+        .with("ts", ts.clone().unwrap_or_default());
     Step { external_ids: ts.into_iter().collect(), tags, then: Vec::new() }
 }
 
@@ -267,7 +298,8 @@ fn fetched(answer: &HttpAnswer) -> Result<String, Fault> {
         let fault = send::transport("media", *failure);
         match failure {
             portico_contract::TransportFailure::TooLarge => {
-                Fault::new(FaultCode::BadInput, "the file at the media address is larger than 100 MiB").at("/payload")
+                Fault::new(FaultCode::BadInput, "the file at the media address is larger than 100 MiB")
+                    .at("/payload")
             }
             portico_contract::TransportFailure::Denied => {
                 Fault::new(FaultCode::BadInput, "the gateway's rules forbid the media address").at("/payload")
@@ -280,7 +312,10 @@ fn fetched(answer: &HttpAnswer) -> Result<String, Fault> {
         (_, 408 | 425 | 429 | 500..=599) => {
             Err(Fault::new(FaultCode::Unavailable, format!("the media address answered {}", response.status)))
         }
-        (_, status) => Err(Fault::new(FaultCode::BadInput, format!("the media address answered {status}")).at("/payload")),
+        (_, status) => {
+            Err(Fault::new(FaultCode::BadInput, format!("the media address answered {status}"))
+                .at("/payload"))
+        }
     }
 }
 
@@ -289,8 +324,12 @@ fn stored(answer: &HttpAnswer) -> Result<&InboundResponse, Fault> {
     let response = answer.outcome.as_ref().map_err(|failure| send::transport("upload", *failure))?;
     match response.status {
         200..=299 => Ok(response),
-        429 | 500..=599 => Err(Fault::new(FaultCode::Unavailable, format!("upload: answered {}", response.status))),
-        status => Err(Fault::new(FaultCode::Rejected, format!("upload: Slack refused the file with {status}"))),
+        429 | 500..=599 => {
+            Err(Fault::new(FaultCode::Unavailable, format!("upload: answered {}", response.status)))
+        }
+        status => {
+            Err(Fault::new(FaultCode::Rejected, format!("upload: Slack refused the file with {status}")))
+        }
     }
 }
 

@@ -21,7 +21,8 @@ mod tests;
 use std::sync::{Arc, LazyLock};
 
 use portico_contract::{
-    ActionCall, Connector, Context, Fault, Host, HttpAnswer, InboundRequest, Manifest, OutboundMessage, Reply, Turn,
+    ActionCall, Connector, Context, Fault, Host, HttpAnswer, InboundRequest, Manifest, OutboundMessage,
+    Reply, Turn,
 };
 use portico_kit::sequence::Sequence;
 use serde_json::Value;
@@ -62,7 +63,9 @@ impl Connector for Slack {
     fn webhook(&self, host: &dyn Host, ctx: &Context, request: &InboundRequest) -> Result<Turn, Fault> {
         match verify::verify(request)? {
             Arrival::Probe => Ok(Turn::emit([]).with_reply(Reply::status(200))),
-            Arrival::Signed(verified) => normalize::normalize(host, &*ctx.config.typed::<SlackConfig>()?, verified),
+            Arrival::Signed(verified) => {
+                normalize::normalize(host, &*ctx.config.typed::<SlackConfig>()?, verified)
+            }
         }
     }
 
@@ -75,7 +78,13 @@ impl Connector for Slack {
         actions::act(host, ctx, &*ctx.config.typed::<SlackConfig>()?, &call)
     }
 
-    fn resume(&self, host: &dyn Host, ctx: &Context, memo: &[u8], answers: Vec<HttpAnswer>) -> Result<Turn, Fault> {
+    fn resume(
+        &self,
+        host: &dyn Host,
+        ctx: &Context,
+        memo: &[u8],
+        answers: Vec<HttpAnswer>,
+    ) -> Result<Turn, Fault> {
         let config = ctx.config.typed::<SlackConfig>()?;
         let sequence = Sequence::from_memo(memo)?;
         match sequence.job.as_str() {

@@ -27,7 +27,11 @@ pub(crate) use reaction::{JOB as REACTION_JOB, resume as resume_reaction};
 ///
 /// # Errors
 /// `unreadable` when it can't be understood; the message names the field.
-pub(crate) fn normalize(host: &dyn Host, config: &SlackConfig, verified: Verified<'_>) -> Result<Turn, Fault> {
+pub(crate) fn normalize(
+    host: &dyn Host,
+    config: &SlackConfig,
+    verified: Verified<'_>,
+) -> Result<Turn, Fault> {
     let request = verified.request();
     if is_form(request.header("content-type"), &request.body) {
         let mut payload = None;

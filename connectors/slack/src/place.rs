@@ -78,8 +78,11 @@ pub(crate) fn target(thread: &Thread) -> Result<(&str, Option<&str>), Fault> {
     let tag = |name: &'static str| {
         thread.tags.get(name).ok_or_else(|| {
             let kind = &thread.channel;
-            Fault::new(FaultCode::BadInput, format!("the conversation of channel '{kind}' has no tag '{name}'; create it with one"))
-                .at(format!("/conversation/tags/{name}"))
+            Fault::new(
+                FaultCode::BadInput,
+                format!("the conversation of channel '{kind}' has no tag '{name}'; create it with one"),
+            )
+            .at(format!("/conversation/tags/{name}"))
         })
     };
     let id = tag("id")?;
@@ -93,7 +96,11 @@ mod tests {
     fn keys(reply_place: ReplyPlace, channel: &str, thread_ts: &str, ts: &str) -> Vec<String> {
         let config = SlackConfig { reply_place, ..Default::default() };
         let (first, second) = Place { channel, channel_type: "", thread_ts, ts }.of_person(&config);
-        [Some(first), second].into_iter().flatten().map(|thread| format!("{} {}", thread.channel, thread.key)).collect()
+        [Some(first), second]
+            .into_iter()
+            .flatten()
+            .map(|thread| format!("{} {}", thread.channel, thread.key))
+            .collect()
     }
 
     #[test]
@@ -110,7 +117,11 @@ mod tests {
             assert_eq!(keys(place, "D1", "", "5.1"), ["dm D1"]);
             assert_eq!(keys(place, "D1", "5.1", "5.2"), ["thread D1/5.1"]);
         }
-        assert_eq!(keys(ReplyPlace::Thread, "C1", "5.1", "5.1"), ["thread C1/5.1"], "a root that has replies");
+        assert_eq!(
+            keys(ReplyPlace::Thread, "C1", "5.1", "5.1"),
+            ["thread C1/5.1"],
+            "a root that has replies"
+        );
     }
 
     #[test]
@@ -118,6 +129,9 @@ mod tests {
         assert_eq!(target(&thread("C1", "5.1")), Ok(("C1", Some("5.1"))));
         assert_eq!(target(&room("D1", true)), Ok(("D1", None)));
         let fault = target(&thread("C1", "")).unwrap_err();
-        assert_eq!((fault.code, fault.field.as_deref()), (FaultCode::BadInput, Some("/conversation/tags/thread")));
+        assert_eq!(
+            (fault.code, fault.field.as_deref()),
+            (FaultCode::BadInput, Some("/conversation/tags/thread"))
+        );
     }
 }

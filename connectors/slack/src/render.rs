@@ -55,10 +55,16 @@ pub(crate) enum Piece {
 ///
 /// # Errors
 /// `bad-input` when Slack can't take it; `unsupported` for other kinds.
-pub(crate) fn render(host: &dyn Host, content: &Content, effects: &mut Vec<Effect>) -> Result<Vec<Piece>, Fault> {
+pub(crate) fn render(
+    host: &dyn Host,
+    content: &Content,
+    effects: &mut Vec<Effect>,
+) -> Result<Vec<Piece>, Fault> {
     let pieces = match content {
         Content::Text { text, .. } => texts(escaped(text, TEXT)),
-        Content::Markdown { markdown } => texts(split_markdown(markdown, TEXT, Measure::Utf16, Dialect::SlackMrkdwn)),
+        Content::Markdown { markdown } => {
+            texts(split_markdown(markdown, TEXT, Measure::Utf16, Dialect::SlackMrkdwn))
+        }
         Content::Image(media) => vec![picture(media)?],
         Content::Audio(media) => vec![Piece::Upload(upload(media, "audioUrl", "audio")?)],
         Content::Video(media) => vec![Piece::Upload(upload(media, "videoUrl", "video")?)],
@@ -74,7 +80,7 @@ pub(crate) fn render(host: &dyn Host, content: &Content, effects: &mut Vec<Effec
         }
         Content::Choice(options) => blocks(|all| all.choice(host, options), effects)?,
         Content::Dropdown(options) => blocks(|all| all.dropdown(host, options), effects)?,
-        Content::Custom { kind, data } if kind == "blocks" => vec![Piece::Post(own_blocks(data)?)],
+        Content::Custom { kind, data } if kind == "blocks" => own_blocks(data)?,
         Content::Bloc { items } => {
             let mut pieces = Vec::new();
             for item in items {
@@ -84,11 +90,16 @@ pub(crate) fn render(host: &dyn Host, content: &Content, effects: &mut Vec<Effec
         }
         Content::Custom { kind, .. } => {
             let kind: String = kind.chars().take(60).collect();
-            return Err(Fault::new(FaultCode::Unsupported, format!("Slack has nothing like '{kind}'")).at("/type"));
+            return Err(
+                Fault::new(FaultCode::Unsupported, format!("Slack has nothing like '{kind}'")).at("/type")
+            );
         }
     };
     if pieces.is_empty() {
-        return Err(bad("/payload", format!("the {} shows nothing; Slack takes no empty messages", content.kind())));
+        return Err(bad(
+            "/payload",
+            format!("the {} shows nothing; Slack takes no empty messages", content.kind()),
+        ));
     }
     Ok(pieces)
 }
@@ -101,7 +112,10 @@ fn texts(texts: Vec<String>) -> Vec<Piece> {
     texts.into_iter().map(|text| Piece::Post(Post { text, blocks: Vec::new() })).collect()
 }
 
-fn blocks(fill: impl FnOnce(&mut Blocks<'_>) -> Result<(), Fault>, effects: &mut Vec<Effect>) -> Result<Vec<Piece>, Fault> {
+fn blocks(
+    fill: impl FnOnce(&mut Blocks<'_>) -> Result<(), Fault>,
+    effects: &mut Vec<Effect>,
+) -> Result<Vec<Piece>, Fault> {
     let mut all = Blocks::new(effects);
     fill(&mut all)?;
     Ok(all.into_posts().into_iter().map(Piece::Post).collect())
@@ -126,7 +140,9 @@ fn escaped(text: &str, limit: usize) -> Vec<String> {
 
 fn escaped_location(place: &Location) -> Vec<String> {
     let (latitude, longitude) = (place.latitude, place.longitude);
-    let link = format!("<https://www.google.com/maps/search/?api=1&amp;query={latitude},{longitude}|{latitude}, {longitude}>");
+    let link = format!(
+        "<https://www.google.com/maps/search/?api=1&amp;query={latitude},{longitude}|{latitude}, {longitude}>"
+    );
     let named: Vec<&str> = [&place.title, &place.address].into_iter().flatten().map(String::as_str).collect();
     let mut texts = escaped(&named.join("\n"), TEXT);
     match texts.last_mut().filter(|last| Measure::Utf16.of(last) + Measure::Utf16.of(&link) < TEXT) {
@@ -142,7 +158,10 @@ fn escaped_location(place: &Location) -> Vec<String> {
 /// A picture by its address where Slack shows it so, else as a file.
 fn picture(media: &Media) -> Result<Piece, Fault> {
     let upload = upload(media, "imageUrl", "image")?;
-    let kind = media.mime_type.as_deref().map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    let kind = media
+        .mime_type
+        .as_deref()
+        .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     let path = Url::parse(&media.url).map(|url| url.path().to_ascii_lowercase()).unwrap_or_default();
     let shown = match kind {
         Some(kind) => SHOWN.contains(&kind.as_str()),
@@ -153,7 +172,8 @@ fn picture(media: &Media) -> Result<Piece, Fault> {
     }
     let title = media.title.as_deref().filter(|title| !title.trim().is_empty());
     let alt = title.unwrap_or(&upload.filename);
-    let mut block = json!({ "type": "image", "image_url": media.url, "alt_text": ellipsize(alt, ALT, Measure::Utf16) });
+    let mut block =
+        json!({ "type": "image", "image_url": media.url, "alt_text": ellipsize(alt, ALT, Measure::Utf16) });
     let mut posted = Post { text: escape(&ellipsize(alt, ALT, Measure::Utf16)), blocks: Vec::new() };
     match title {
         Some(title) if Measure::Utf16.of(title) <= ALT => {
@@ -163,7 +183,9 @@ fn picture(media: &Media) -> Result<Piece, Fault> {
         Some(title) => {
             // A caption too long for the block stands above it.
             let sections = escaped(title, blocks::SECTION).into_iter();
-            posted.blocks.extend(sections.map(|text| json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } })));
+            posted.blocks.extend(
+                sections.map(|text| json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } })),
+            );
             posted.blocks.push(block);
         }
         None => posted.blocks.push(block),
@@ -172,33 +194,59 @@ fn picture(media: &Media) -> Result<Piece, Fault> {
 }
 
 fn upload(media: &Media, field: &str, kind: &str) -> Result<Upload, Fault> {
-    let url = Url::parse(&media.url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let url =
+        Url::parse(&media.url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let Some(url) = url else {
         return Err(bad(format!("/payload/{field}"), format!("{field} must be an http or https address")));
     };
     let last = url.path_segments().and_then(|mut segments| segments.next_back()).unwrap_or_default();
     let filename = [media.filename.as_deref().unwrap_or_default(), last, kind].into_iter().map(file_name);
     let filename = filename.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| kind.to_owned());
-    let title = media.title.as_deref().map(|title| ellipsize(title.trim(), ALT, Measure::Utf16)).filter(|title| !title.is_empty());
+    let title = media
+        .title
+        .as_deref()
+        .map(|title| ellipsize(title.trim(), ALT, Measure::Utf16))
+        .filter(|title| !title.is_empty());
     Ok(Upload { url: media.url.clone(), title: title.unwrap_or_else(|| filename.clone()), filename })
 }
 
 /// A name without a path and without letters that have no place in a name.
 fn file_name(name: &str) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let kept: String = name.chars().filter(|letter| !letter.is_control() && !matches!(letter, '"' | '<' | '>' | '|')).collect();
+    let kept: String = name
+        .chars()
+        .filter(|letter| !letter.is_control() && !matches!(letter, '"' | '<' | '>' | '|'))
+        .collect();
     ellipsize(kept.trim_matches([' ', '.']), 200, Measure::Utf16)
 }
 
-/// Block Kit as the bot wrote it.
-fn own_blocks(data: &Value) -> Result<Post, Fault> {
-    let blocks = data.get("blocks").and_then(Value::as_array).filter(|blocks| !blocks.is_empty());
-    let Some(blocks) = blocks else {
-        return Err(bad("/payload/blocks", "blocks must be a list of Block Kit blocks with 1 to 50 items"));
-    };
-    if blocks.len() > blocks::MOST {
-        return Err(bad("/payload/blocks", format!("blocks has {} items, Slack takes at most 50", blocks.len())));
-    }
+/// Block Kit as the bot wrote it, or its text alone.
+fn own_blocks(data: &Value) -> Result<Vec<Piece>, Fault> {
     let text = data.get("text").and_then(Value::as_str).unwrap_or_default();
-    Ok(Post { text: escape(&ellipsize(text, TEXT, Measure::Utf16)), blocks: blocks.clone() })
+    let own = match data.get("blocks") {
+        None | Some(Value::Null) => &[][..],
+        Some(Value::Array(blocks)) => blocks,
+        Some(_) => {
+            return Err(bad(
+                "/payload/blocks",
+                "blocks must be a list of Block Kit blocks with 1 to 50 items",
+            ));
+        }
+    };
+    if own.is_empty() && text.trim().is_empty() {
+        return Err(bad(
+            "/payload/blocks",
+            "blocks is missing, must be a list of Block Kit blocks with 1 to 50 items",
+        ));
+    }
+    if own.len() > blocks::MOST {
+        return Err(bad(
+            "/payload/blocks",
+            format!("blocks has {} items, Slack takes at most 50", own.len()),
+        ));
+    }
+    if own.is_empty() {
+        return Ok(texts(escaped(text, TEXT)));
+    }
+    Ok(vec![Piece::Post(Post { text: escape(&ellipsize(text, TEXT, Measure::Utf16)), blocks: own.to_vec() })])
 }

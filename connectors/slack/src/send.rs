@@ -48,7 +48,10 @@ pub(crate) fn read<T: DeserializeOwned>(answer: &HttpAnswer) -> Result<T, Fault>
         return Err(unexpected(method, response.status));
     }
     serde_json::from_slice(response.bytes()).map_err(|error| {
-        Fault::new(FaultCode::Unavailable, format!("{method}: Slack's answer lacks what it promises: {error}"))
+        Fault::new(
+            FaultCode::Unavailable,
+            format!("{method}: Slack's answer lacks what it promises: {error}"),
+        )
     })
 }
 
@@ -109,8 +112,13 @@ fn refused(method: &str, response: &InboundResponse, status: &Status) -> Fault {
         message.push_str("; ");
         message.push_str(hint);
     }
-    let messages: Vec<String> =
-        status.response_metadata.messages.iter().take(8).map(|text| text.chars().take(200).collect()).collect();
+    let messages: Vec<String> = status
+        .response_metadata
+        .messages
+        .iter()
+        .take(8)
+        .map(|text| text.chars().take(200).collect())
+        .collect();
     Fault::new(code, message).detail(json!({ "method": method, "error": error, "messages": messages }))
 }
 
@@ -118,22 +126,52 @@ fn refused(method: &str, response: &InboundResponse, status: &Status) -> Fault {
 fn class(error: &str) -> FaultCode {
     match error {
         "ratelimited" | "rate_limited" | "message_limit_exceeded" => FaultCode::RateLimited,
-        "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" | "team_added_to_org"
+        "internal_error"
+        | "fatal_error"
+        | "service_unavailable"
+        | "request_timeout"
+        | "team_added_to_org"
         | "accesslimited" => FaultCode::Unavailable,
-        "invalid_auth" | "not_authed" | "account_inactive" | "token_revoked" | "token_expired"
-        | "org_login_required" | "team_access_not_granted" => FaultCode::Unauthenticated,
-        "missing_scope" | "no_permission" | "ekm_access_denied" | "not_allowed_token_type" | "access_denied"
-        | "cant_update_message" | "cant_delete_message" | "method_not_supported_for_channel_type" => {
-            FaultCode::Forbidden
-        }
+        "invalid_auth"
+        | "not_authed"
+        | "account_inactive"
+        | "token_revoked"
+        | "token_expired"
+        | "org_login_required"
+        | "team_access_not_granted" => FaultCode::Unauthenticated,
+        "missing_scope"
+        | "no_permission"
+        | "ekm_access_denied"
+        | "not_allowed_token_type"
+        | "access_denied"
+        | "cant_update_message"
+        | "cant_delete_message"
+        | "method_not_supported_for_channel_type" => FaultCode::Forbidden,
         restricted if restricted.starts_with("restricted_action") => FaultCode::Forbidden,
-        "channel_not_found" | "user_not_found" | "users_not_found" | "thread_not_found" | "message_not_found"
-        | "file_not_found" | "file_deleted" | "no_item_specified" => FaultCode::NotFound,
-        "not_in_channel" | "is_archived" | "cannot_dm_bot" | "messages_tab_disabled" | "user_disabled"
+        "channel_not_found" | "user_not_found" | "users_not_found" | "thread_not_found"
+        | "message_not_found" | "file_not_found" | "file_deleted" | "no_item_specified" => {
+            FaultCode::NotFound
+        }
+        "not_in_channel"
+        | "is_archived"
+        | "cannot_dm_bot"
+        | "messages_tab_disabled"
+        | "user_disabled"
         | "user_not_in_channel" => FaultCode::Unreachable,
-        "msg_too_long" | "msg_blocks_too_long" | "invalid_blocks" | "invalid_blocks_format" | "no_text"
-        | "too_many_attachments" | "invalid_arguments" | "invalid_attachments" | "invalid_name" | "bad_timestamp"
-        | "invalid_ts_latest" | "too_long" | "invalid_users" | "users_list_not_supplied" => FaultCode::BadInput,
+        "msg_too_long"
+        | "msg_blocks_too_long"
+        | "invalid_blocks"
+        | "invalid_blocks_format"
+        | "no_text"
+        | "too_many_attachments"
+        | "invalid_arguments"
+        | "invalid_attachments"
+        | "invalid_name"
+        | "bad_timestamp"
+        | "invalid_ts_latest"
+        | "too_long"
+        | "invalid_users"
+        | "users_list_not_supplied" => FaultCode::BadInput,
         _ => FaultCode::Rejected,
     }
 }
@@ -194,9 +232,17 @@ mod tests {
     #[test]
     fn faults_say_what_to_do() {
         let scope = fault(200, json!({ "ok": false, "error": "missing_scope", "needed": "chat:write" }));
-        assert_eq!(scope.message, "chat.postMessage: Slack answered missing_scope; add the scope chat:write and install the app again");
+        assert_eq!(
+            scope.message,
+            "chat.postMessage: Slack answered missing_scope; add the scope chat:write and install the app again"
+        );
         let blocks = json!({ "ok": false, "error": "invalid_blocks", "response_metadata": { "messages": ["[ERROR] no"] } });
-        assert_eq!(fault(200, blocks).detail, Some(json!({ "method": "chat.postMessage", "error": "invalid_blocks", "messages": ["[ERROR] no"] })));
+        assert_eq!(
+            fault(200, blocks).detail,
+            Some(
+                json!({ "method": "chat.postMessage", "error": "invalid_blocks", "messages": ["[ERROR] no"] })
+            )
+        );
     }
 
     #[test]

@@ -5,7 +5,8 @@
 
 use bytes::Bytes;
 use portico_contract::{
-    Context, Effect, Fault, FaultCode, Host, HttpAnswer, Level, Millis, OutboundRequest, Scope, StateWrite, Turn,
+    Context, Effect, Fault, FaultCode, Host, HttpAnswer, Level, Millis, OutboundRequest, Scope, StateWrite,
+    Turn,
 };
 use portico_kit::sequence::Sequence;
 use serde::{Deserialize, Serialize};
@@ -63,7 +64,11 @@ pub(crate) fn registered(host: &dyn Host, answers: &[HttpAnswer]) -> Result<Turn
     let answer = answers.first().ok_or_else(|| Fault::new(FaultCode::Bug, "resumed without an answer"))?;
     let who: Who = send::read(answer)?;
     if who.bot_id.is_empty() {
-        host.log(Level::Warn, "bot_token is no bot token: Slack names no bot_id; use the token that begins with xoxb-", &[]);
+        host.log(
+            Level::Warn,
+            "bot_token is no bot token: Slack names no bot_id; use the token that begins with xoxb-",
+            &[],
+        );
     }
     let bot = Bot { user_id: who.user_id, bot_id: who.bot_id, team_id: who.team_id, at: host.now() };
     let data = serde_json::to_vec(&bot).map_err(|error| Fault::new(FaultCode::Bug, error.to_string()))?;
@@ -75,8 +80,13 @@ pub(crate) fn registered(host: &dyn Host, answers: &[HttpAnswer]) -> Result<Turn
 }
 
 /// Remembers that the token is dead, unless the news is older than the token.
-pub(crate) fn mark_revoked(host: &dyn Host, turn: Turn, reason: &'static str, event_time: &str) -> Turn {
-    let happened = event_time.parse::<u64>().ok().map_or(host.now(), |seconds| seconds.saturating_mul(1000));
+pub(crate) fn mark_revoked(
+    host: &dyn Host,
+    turn: Turn,
+    reason: &'static str,
+    event_time: Option<u64>,
+) -> Turn {
+    let happened = event_time.map_or(host.now(), |seconds| seconds.saturating_mul(1000));
     // Slack gives whole seconds.
     if bot(host).is_some_and(|bot| bot.at > happened.saturating_add(1000)) {
         return turn;
@@ -99,11 +109,19 @@ pub(crate) fn check_alive(host: &dyn Host) -> Result<(), Fault> {
         None => Ok(()),
         Some(reason) => Err(Fault::new(
             FaultCode::Unauthenticated,
-            format!("Slack took the bot token back ({reason}); install the app again and configure its new bot_token"),
+            format!(
+                "Slack took the bot token back ({reason}); install the app again and configure its new bot_token"
+            ),
         )),
     }
 }
 
 fn write(key: &str, data: Option<Bytes>) -> Effect {
-    Effect::Write(StateWrite { scope: Scope::Installation, key: key.to_owned(), data, expect: None, lifetime_s: None })
+    Effect::Write(StateWrite {
+        scope: Scope::Installation,
+        key: key.to_owned(),
+        data,
+        expect: None,
+        lifetime_s: None,
+    })
 }

@@ -34,7 +34,10 @@ fn wrap(name: &str, request: &mut InboundRequest) {
 }
 
 fn wrap_json(payload: &Value, request: &mut InboundRequest) {
-    request.body = form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish().into();
+    request.body = form_urlencoded::Serializer::new(String::new())
+        .append_pair("payload", &payload.to_string())
+        .finish()
+        .into();
     request.headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
 }
 
@@ -42,11 +45,17 @@ fn wrap_json(payload: &Value, request: &mut InboundRequest) {
 fn slack(request: &OutboundRequest) -> portico_contract::InboundResponse {
     let method = request.label.split(':').next().unwrap_or_default();
     let body = match method {
-        "auth.test" => json!({ "ok": true, "user_id": "U0SHOPBOT", "bot_id": "B0SHOP", "team_id": "T0SHOPTEAM" }),
+        "auth.test" => {
+            json!({ "ok": true, "user_id": "U0SHOPBOT", "bot_id": "B0SHOP", "team_id": "T0SHOPTEAM" })
+        }
         "chat.postMessage" => json!({ "ok": true, "channel": "D0ADA", "ts": "1750000500.000100" }),
         "chat.postEphemeral" => json!({ "ok": true, "message_ts": "1750000501.000100" }),
-        "chat.getPermalink" => json!({ "ok": true, "channel": "C0ORDERS", "permalink": "https://shop.slack.example/archives/C0ORDERS/p1750000100000100" }),
-        "files.getUploadURLExternal" => json!({ "ok": true, "upload_url": "https://files.slack.com/upload/v1/invented", "file_id": "F0NEW" }),
+        "chat.getPermalink" => {
+            json!({ "ok": true, "channel": "C0ORDERS", "permalink": "https://shop.slack.example/archives/C0ORDERS/p1750000100000100" })
+        }
+        "files.getUploadURLExternal" => {
+            json!({ "ok": true, "upload_url": "https://files.slack.com/upload/v1/invented", "file_id": "F0NEW" })
+        }
         "files.completeUploadExternal" => json!({ "ok": true, "files": [{ "id": "F0NEW", "title": "x" }] }),
         "files.info" => json!({ "ok": true, "file": {
             "id": "F0NEW", "url_private_download": "https://files.slack.com/files-pri/T0-F0/x.png",
@@ -54,7 +63,9 @@ fn slack(request: &OutboundRequest) -> portico_contract::InboundResponse {
         "conversations.open" => json!({ "ok": true, "channel": { "id": "D0EVE" } }),
         "conversations.info" => json!({ "ok": true, "channel": { "id": "C0ORDERS", "name": "orders" } }),
         "views.open" => json!({ "ok": true, "view": { "id": "V0NEW" } }),
-        "users.info" | "users.lookupByEmail" => json!({ "ok": true, "user": { "id": "U0EVE", "name": "eve", "profile": { "real_name": "Eve Adams", "email": "eve@shop.example" } } }),
+        "users.info" | "users.lookupByEmail" => {
+            json!({ "ok": true, "user": { "id": "U0EVE", "name": "eve", "profile": { "real_name": "Eve Adams", "email": "eve@shop.example" } } })
+        }
         _ => json!({ "ok": true }),
     };
     json_answer(200, body)
@@ -69,7 +80,9 @@ fn case(name: &str) -> InboundRequest {
 /// A webhook from its signature to its last turn.
 fn take_in(host: &TestHost, config: Value, request: InboundRequest) -> Run {
     let request = sign(host, request);
-    run(&*crate::connector(), host, &TestContext::with(config), Job::Webhook(request), |request| Ok(slack(request)))
+    run(&*crate::connector(), host, &TestContext::with(config), Job::Webhook(request), |request| {
+        Ok(slack(request))
+    })
 }
 
 fn events(name: &str, config: Value) -> Vec<Event> {

@@ -32,12 +32,16 @@ pub(crate) fn shorten(host: &dyn Host, value: &str, limit: usize, effects: &mut 
 /// A short text that stands for a long one.
 pub(crate) fn key(host: &dyn Host, text: &str) -> String {
     let mut half = [0; 16];
-    half.iter_mut().zip(host.keyring().digest(DigestKind::Sha256, text.as_bytes())).for_each(|(to, from)| *to = from);
+    half.iter_mut()
+        .zip(host.keyring().digest(DigestKind::Sha256, text.as_bytes()))
+        .for_each(|(to, from)| *to = from);
     base32(&half)
 }
 
 /// The value behind what a press brought; a key that is forgotten stays as it is.
 pub(crate) fn look_up(host: &dyn Host, sent: String) -> String {
-    let stored = sent.strip_prefix(PREFIX).and_then(|key| host.state_get(&Scope::Installation, &format!("value:{key}")));
+    let stored = sent
+        .strip_prefix(PREFIX)
+        .and_then(|key| host.state_get(&Scope::Installation, &format!("value:{key}")));
     stored.and_then(|stored| String::from_utf8(stored.data.to_vec()).ok()).unwrap_or(sent)
 }

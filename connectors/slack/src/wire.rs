@@ -9,6 +9,7 @@ use std::ops::Deref;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 /// A text that borrows from the body unless an escape forces a copy. An object reads as its `id`
 /// (`user` and `channel` are texts in most events and objects in some); anything else is empty.
@@ -85,6 +86,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// A whole number, as such or as a text; `None` for anything else.
+pub(crate) fn number(raw: Option<&RawValue>) -> Option<u64> {
+    raw?.get().trim_matches('"').parse().ok()
+}
+
 /// The outer object of the Events API.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -98,9 +104,9 @@ pub(crate) struct Envelope<'a> {
     #[serde(borrow)]
     pub(crate) event_id: Text<'a>,
     #[serde(borrow)]
-    pub(crate) event_time: Text<'a>,
+    pub(crate) event_time: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(crate) minute_rate_limited: Text<'a>,
+    pub(crate) minute_rate_limited: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) authorizations: Option<Vec<Authorization<'a>>>,
     #[serde(borrow)]
@@ -241,7 +247,7 @@ pub(crate) struct File<'a> {
     #[serde(borrow)]
     pub(crate) mode: Text<'a>,
     #[serde(borrow)]
-    pub(crate) size: Text<'a>,
+    pub(crate) size: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) url_private: Text<'a>,
     #[serde(borrow)]
@@ -260,4 +266,36 @@ pub(crate) struct Attachment<'a> {
     pub(crate) fallback: Text<'a>,
     #[serde(borrow)]
     pub(crate) from_url: Text<'a>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Event<'_> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn plain_texts_are_borrowed_and_escaped_ones_copied() {
+        let event = read(r#"{"user":"U1","text":"a\nb"}"#);
+        assert!(matches!(event.user.0, Cow::Borrowed("U1")));
+        assert_eq!(&*event.text, "a\nb");
+    }
+
+    #[test]
+    fn texts_of_another_kind_read_as_empty_and_objects_as_their_id() {
+        let event = read(
+            r#"{"user":{"name":"ada","id":"U1"},"channel":null,"ts":[1,{"a":2}],"text":true,"thread_ts":7}"#,
+        );
+        assert_eq!((&*event.user, &*event.channel, &*event.ts, &*event.text), ("U1", "", "", ""));
+        assert_eq!(&*event.thread_ts, "7");
+    }
+
+    #[test]
+    fn numbers_may_stand_in_quotes() {
+        let envelope: Envelope<'_> =
+            serde_json::from_str(r#"{"event_time":"17","minute_rate_limited":[]}"#).unwrap();
+        assert_eq!((number(envelope.event_time), number(envelope.minute_rate_limited)), (Some(17), None));
+    }
 }

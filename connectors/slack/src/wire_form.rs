@@ -35,6 +35,17 @@ pub(crate) struct Interaction<'a> {
     pub(crate) message_ts: Text<'a>,
     #[serde(borrow)]
     pub(crate) response_url: Text<'a>,
+    /// In a modal that asked for a conversation to answer in.
+    #[serde(borrow)]
+    pub(crate) response_urls: Option<Vec<ResponseUrl<'a>>>,
+}
+
+/// Where a modal can be answered.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ResponseUrl<'a> {
+    #[serde(borrow)]
+    pub(crate) response_url: Text<'a>,
 }
 
 /// Who pressed.

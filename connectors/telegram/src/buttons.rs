@@ -5,7 +5,7 @@
 //! A value stands there bare; `~s:<text>` is a text to be said, `~k:<key>.<index>` is kept.
 
 use bytes::Bytes;
-use portico_contract::{DigestKind, Effect, Host, Scope, StateWrite, base32};
+use portico_contract::{DigestKind, Effect, Fault, FaultCode, Host, Scope, StateWrite, base32};
 use portico_kit::split::{Measure, ellipsize};
 use serde::{Deserialize, Serialize};
 use teloxide_core::types::{InlineKeyboardButton, InlineKeyboardButtonKind, InlineKeyboardMarkup};
@@ -17,6 +17,8 @@ const SAY: &str = "~s:";
 const KEPT: &str = "~k:";
 /// Bytes of data on a button.
 const MAX_DATA: usize = 64;
+/// Bytes of a keyboard that is kept; a state entry holds 256 KiB.
+const MAX_KEPT: usize = 200 * 1024;
 /// Characters of a label that are shown.
 const MAX_LABEL: usize = 64;
 /// Buttons of one keyboard.
@@ -76,11 +78,14 @@ pub(crate) enum Layout {
 }
 
 /// A keyboard of at most [`MAX_BUTTONS`] buttons, and the state that it needs.
+///
+/// # Errors
+/// `bad-input` when its values are too large to be kept.
 pub(crate) fn keyboard(
     host: &dyn Host,
     buttons: &[Button],
     layout: Layout,
-) -> (InlineKeyboardMarkup, Option<Effect>) {
+) -> Result<(InlineKeyboardMarkup, Option<Effect>), Fault> {
     let short = |button: &Button| match &button.does {
         Does::Value(value) => {
             value.len() <= MAX_DATA
@@ -100,6 +105,12 @@ pub(crate) fn keyboard(
         id.iter_mut().zip(&digest).for_each(|(slot, byte)| *slot = *byte);
         (base32(&id), Bytes::from(data))
     });
+    if key.as_ref().is_some_and(|(_, data)| data.len() > MAX_KEPT) {
+        return Err(Fault::new(
+            FaultCode::BadInput,
+            "the values of one message's buttons are larger than 200 KiB together",
+        ));
+    }
     let mut rows: Vec<Vec<InlineKeyboardButton>> = Vec::new();
     let mut width = 0;
     for (index, button) in buttons.iter().enumerate() {
@@ -140,7 +151,7 @@ pub(crate) fn keyboard(
             lifetime_s: Some(LIFETIME_S),
         })
     });
-    (InlineKeyboardMarkup { inline_keyboard: rows }, write)
+    Ok((InlineKeyboardMarkup { inline_keyboard: rows }, write))
 }
 
 fn fits(label: &str) -> bool {
@@ -157,14 +168,18 @@ fn kept(button: &Button) -> Kept {
 }
 
 /// What a press meant, from its data and the label that Telegram still shows. A kept button that is forgotten
-/// comes with its data as value.
+/// gives its label for a value.
 pub(crate) fn read(host: &dyn Host, data: &str, shown: Option<&str>) -> Press {
     let press = |label: &str, value: &str| Press { label: label.to_owned(), value: value.to_owned() };
     if let Some(text) = data.strip_prefix(SAY) {
         return press(text, text);
     }
-    if let Some(kept) = data.strip_prefix(KEPT).and_then(|place| look_up(host, place)) {
-        return if kept.say { press(&kept.value, &kept.value) } else { press(&kept.label, &kept.value) };
+    if let Some(place) = data.strip_prefix(KEPT) {
+        return match look_up(host, place) {
+            Some(kept) if kept.say => press(&kept.value, &kept.value),
+            Some(kept) => press(&kept.label, &kept.value),
+            None => press(shown.unwrap_or(data), shown.unwrap_or(data)),
+        };
     }
     press(shown.unwrap_or(data), data)
 }

@@ -218,7 +218,7 @@ impl<'a> Page<'a> {
             let image = portico_contract::Media::at(address);
             let kind = media::image_kind(&image);
             if length <= MAX_CAPTION && buttons.len() <= MAX_BUTTONS {
-                let keyboard = self.keyboard(&buttons, Layout::List);
+                let keyboard = self.keyboard(&buttons, Layout::List).map_err(|fault| fault.at("/actions"))?;
                 return named(
                     "/imageUrl",
                     self.media(kind, &image, Some(Caption { text: whole, html: true, keyboard })),
@@ -236,8 +236,7 @@ impl<'a> Page<'a> {
             texts.extend(split(&links, MAX_TEXT / 6, Measure::Utf16).iter().map(|piece| html::escape(piece)));
             texts
         };
-        self.with_buttons(texts, &card.title, &buttons, Layout::List);
-        Ok(())
+        self.with_buttons(texts, &card.title, &buttons, Layout::List).map_err(|fault| fault.at("/actions"))
     }
 
     fn options(&mut self, options: &Options, layout: Layout) -> Result<(), Fault> {
@@ -246,32 +245,45 @@ impl<'a> Page<'a> {
             return Err(Fault::new(FaultCode::BadInput, "the question shows nothing").at("/text"));
         }
         let buttons = option_buttons(options);
-        self.with_buttons(texts, &options.text, &buttons, layout);
-        Ok(())
+        self.with_buttons(texts, &options.text, &buttons, layout).map_err(|fault| fault.at("/options"))
     }
 
     /// Texts with buttons under the last; buttons above Telegram's number stand under reminders of the text.
-    fn with_buttons(&mut self, texts: Vec<String>, reminder: &str, buttons: &[Button], layout: Layout) {
+    fn with_buttons(
+        &mut self,
+        texts: Vec<String>,
+        reminder: &str,
+        buttons: &[Button],
+        layout: Layout,
+    ) -> Result<(), Fault> {
         let mut groups = buttons.chunks(MAX_BUTTONS);
         let count = groups.len();
-        let first = groups.next().map(|group| self.keyboard(group, layout)).unwrap_or_default();
+        let first = groups.next().map(|group| self.keyboard(group, layout)).transpose()?.flatten();
         self.html(&texts, first);
         for (index, group) in groups.enumerate() {
             let words = ellipsize(&markup::render(reminder, Dialect::Plain), REMINDER, Measure::Utf16);
             let text = format!("{} ({}/{count})", html::escape(words.trim()), index + 2);
-            let keyboard = self.keyboard(group, layout);
+            let keyboard = self.keyboard(group, layout)?;
             self.html(&[text], keyboard);
         }
+        Ok(())
     }
 
     /// A keyboard, with what must be remembered for it; `None` when there is no button.
-    pub(crate) fn keyboard(&mut self, buttons: &[Button], layout: Layout) -> Option<InlineKeyboardMarkup> {
+    ///
+    /// # Errors
+    /// `bad-input` when its values are too large to be kept.
+    pub(crate) fn keyboard(
+        &mut self,
+        buttons: &[Button],
+        layout: Layout,
+    ) -> Result<Option<InlineKeyboardMarkup>, Fault> {
         if buttons.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let (keyboard, write) = buttons::keyboard(self.host, buttons, layout);
+        let (keyboard, write) = buttons::keyboard(self.host, buttons, layout)?;
         self.effects.extend(write);
-        Some(keyboard)
+        Ok(Some(keyboard))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Decision: these are not `teloxide_core::types`. Those own every text, and fail as a whole on a member of an
 //! enum that is newer than they are; an update that fails blocks its chat at Telegram, so reading must be
-//! tolerant. `tests/agreement.rs` reads the same fixtures with both and compares.
+//! tolerant. `tests::agreement` reads the same fixtures with both and compares.
 
 use std::borrow::Cow;
 

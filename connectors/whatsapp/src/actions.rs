@@ -1,7 +1,7 @@
 //! Things a bot may ask for beyond messages.
 
 use portico_contract::{
-    ActionCall, Effect, Fault, FaultCode, Host, HttpAnswer, Next, Outcome, OutboundRequest, Payload, Tags,
+    ActionCall, Effect, Fault, FaultCode, Host, HttpAnswer, Next, OutboundRequest, Outcome, Payload, Tags,
     Thread, Turn,
 };
 use portico_kit::sequence::{Sequence, Step};
@@ -48,17 +48,28 @@ pub(crate) fn act(config: &WhatsAppConfig, call: &ActionCall) -> Result<Turn, Fa
         "media" => {
             let handle = call.input.get("handle").and_then(Value::as_str).filter(|handle| !handle.is_empty());
             let handle = handle.ok_or_else(|| bad_input("/handle", "is missing, must be a media id"))?;
-            begin(call, vec![media_address(config, "address", handle)], Note { attempt: 1, ..Note::default() })
+            begin(
+                call,
+                vec![media_address(config, "address", handle)],
+                Note { attempt: 1, ..Note::default() },
+            )
         }
         "listTemplates" => {
             let waba = config.waba_id.as_deref().ok_or_else(|| {
-                Fault::new(FaultCode::BadConfig, "listing templates needs the account's id in the configuration")
-                    .at("/waba_id")
+                Fault::new(
+                    FaultCode::BadConfig,
+                    "listing templates needs the account's id in the configuration",
+                )
+                .at("/waba_id")
             })?;
             let mut query = url::form_urlencoded::Serializer::new(String::new());
             query.append_pair("limit", "100");
-            for (name, field) in [("name", "name"), ("language", "language"), ("status", "status"), ("after", "after")] {
-                if let Some(value) = call.input.get(field).and_then(Value::as_str).filter(|value| !value.is_empty()) {
+            for (name, field) in
+                [("name", "name"), ("language", "language"), ("status", "status"), ("after", "after")]
+            {
+                if let Some(value) =
+                    call.input.get(field).and_then(Value::as_str).filter(|value| !value.is_empty())
+                {
                     query.append_pair(name, value);
                 }
             }
@@ -66,9 +77,10 @@ pub(crate) fn act(config: &WhatsAppConfig, call: &ActionCall) -> Result<Turn, Fa
             let request = OutboundRequest::get("templates", url).bearer("access_token");
             begin(call, vec![request], Note { attempt: 1, ..Note::default() })
         }
-        "editMessage" | "deleteMessage" => {
-            Err(Fault::new(FaultCode::Unsupported, "WhatsApp lets a business neither edit nor delete what it sent"))
-        }
+        "editMessage" | "deleteMessage" => Err(Fault::new(
+            FaultCode::Unsupported,
+            "WhatsApp lets a business neither edit nor delete what it sent",
+        )),
         name => Err(Fault::new(FaultCode::Unsupported, format!("WhatsApp has no action '{name}'"))),
     }
 }
@@ -98,7 +110,8 @@ pub(crate) fn resume(
             _ => Err(Fault::new(FaultCode::NotFound, "the media has no bytes")),
         },
         "templates" => {
-            let found: Value = serde_json::from_slice(errors::success(answer, 1)?.bytes()).unwrap_or_default();
+            let found: Value =
+                serde_json::from_slice(errors::success(answer, 1)?.bytes()).unwrap_or_default();
             output = json!({
                 "templates": found.get("data").cloned().unwrap_or_else(|| json!([])),
                 "after": found.pointer("/paging/cursors/after").filter(|_| found.pointer("/paging/next").is_some()),
@@ -132,13 +145,16 @@ fn begin(call: &ActionCall, requests: Vec<OutboundRequest>, note: Note) -> Resul
 }
 
 fn thread(call: &ActionCall) -> Result<&Thread, Fault> {
-    call.thread.as_ref().ok_or_else(|| bad_input("/conversationId", "is missing, must be a conversation's id"))
+    call.thread
+        .as_ref()
+        .ok_or_else(|| bad_input("/conversationId", "is missing, must be a conversation's id"))
 }
 
 /// The provider's id of the message that the call is about.
 fn message_id(call: &ActionCall) -> Result<&str, Fault> {
     let id = call.message.as_ref().and_then(|message| message.external_ids.last());
-    id.map(String::as_str).ok_or_else(|| bad_input("/messageId", "is missing, must be the id of a WhatsApp message"))
+    id.map(String::as_str)
+        .ok_or_else(|| bad_input("/messageId", "is missing, must be the id of a WhatsApp message"))
 }
 
 /// One call for both: the provider shows typing as an answer to a message, and marks that as read with it.
@@ -163,7 +179,12 @@ fn react(config: &WhatsAppConfig, call: &ActionCall, emoji: &str) -> Result<Turn
     begin(call, vec![reaction(config, thread(call)?, id, emoji)?], Note { attempt: 1, ..Note::default() })
 }
 
-fn reaction(config: &WhatsAppConfig, thread: &Thread, id: &str, emoji: &str) -> Result<OutboundRequest, Fault> {
+fn reaction(
+    config: &WhatsAppConfig,
+    thread: &Thread,
+    id: &str,
+    emoji: &str,
+) -> Result<OutboundRequest, Fault> {
     let body = json!({ "type": "reaction", "reaction": { "message_id": id, "emoji": emoji } });
     // The same reaction twice is one reaction.
     Ok(Target::of(thread, config)?.call(config, "reaction", &body, None).repeatable())
@@ -176,7 +197,8 @@ fn start_conversation(config: &WhatsAppConfig, call: &ActionCall) -> Result<Turn
         Some(inner @ Value::Object(_)) => (inner, "/conversation"),
         _ => (&call.input, ""),
     };
-    let text = |name: &str| input.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+    let text =
+        |name: &str| input.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
     let bot = text("botPhoneNumberId").or(text("senderPhoneNumberId")).unwrap_or(&config.phone_number_id);
     if !config.owns(bot) {
         let reason = "is not a number of this installation: see phone_number_id and more_phone_number_ids";
@@ -186,7 +208,8 @@ fn start_conversation(config: &WhatsAppConfig, call: &ActionCall) -> Result<Turn
     let tags = match (text("userPhone"), text("userId")) {
         (Some(written), _) => {
             let reason = "must be a phone number in international form, such as +14155552671";
-            let number = phone::of_text(written).ok_or_else(|| bad_input(&format!("{place}/userPhone"), reason))?;
+            let number =
+                phone::of_text(written).ok_or_else(|| bad_input(&format!("{place}/userPhone"), reason))?;
             tags.with("userPhone", number)
         }
         (None, Some(id)) => tags.with("userId", id),

@@ -129,7 +129,10 @@ pub(crate) fn check(config: &Value) -> Vec<Fault> {
     }
     for (index, id) in config.more_phone_number_ids.iter().enumerate() {
         if !digits(id) {
-            faults.push(bad(&format!("/more_phone_number_ids/{index}"), "must be a phone number id, digits only"));
+            faults.push(bad(
+                &format!("/more_phone_number_ids/{index}"),
+                "must be a phone number id, digits only",
+            ));
         }
     }
     for (field, id) in [("/waba_id", &config.waba_id), ("/app_id", &config.app_id)] {

@@ -61,7 +61,8 @@ pub(crate) fn is_media(error: &GraphError) -> bool {
 pub(crate) fn refused(response: &InboundResponse, attempt: u32) -> Fault {
     let error = read(response);
     let (code, meaning) = class(&error, response.status);
-    let named = if error.code >= 0 { format!("code {}", error.code) } else { format!("status {}", response.status) };
+    let named =
+        if error.code >= 0 { format!("code {}", error.code) } else { format!("status {}", response.status) };
     let mut fault = Fault::new(code, format!("WhatsApp refused: {named}: {meaning}")).detail(detail(&error));
     if code == FaultCode::RateLimited {
         fault = fault.retry_after_ms(pause(&error, response, attempt));
@@ -71,7 +72,8 @@ pub(crate) fn refused(response: &InboundResponse, attempt: u32) -> Fault {
 
 fn class(error: &GraphError, status: u16) -> (FaultCode, &'static str) {
     use FaultCode::{
-        BadInput, Forbidden, NotFound, RateLimited, Rejected, Unauthenticated, Unavailable, Unreachable, Unsupported,
+        BadInput, Forbidden, NotFound, RateLimited, Rejected, Unauthenticated, Unavailable, Unreachable,
+        Unsupported,
     };
     match error.code {
         1 | 2 | 131_000 | 131_016 | 131_057 | 135_000 => (Unavailable, "trouble at the provider"),
@@ -81,11 +83,15 @@ fn class(error: &GraphError, status: u16) -> (FaultCode, &'static str) {
         131_056 => (RateLimited, "too many messages to this person in a short time"),
         133_016 => (RateLimited, "the number was registered too often"),
         0 | 190 => (Unauthenticated, "the access token is invalid or has expired: make a new one"),
-        3 | 10 | 200..=299 => (Unauthenticated, "the access token lacks a permission: whatsapp_business_messaging"),
+        3 | 10 | 200..=299 => {
+            (Unauthenticated, "the access token lacks a permission: whatsapp_business_messaging")
+        }
         131_031 | 368 => (Unauthenticated, "the business account is locked or restricted by the provider"),
         131_042 => (Unauthenticated, "the business account has a payment problem"),
         130_497 => (Forbidden, "the business may not write to people in this country"),
-        131_047 => (Unreachable, "24 hours have passed since the person wrote: only a template can reach them now"),
+        131_047 => {
+            (Unreachable, "24 hours have passed since the person wrote: only a template can reach them now")
+        }
         131_026 => (Unreachable, "the message can't be delivered to this number"),
         131_050 => (Unreachable, "the person does not want marketing messages"),
         131_049 | 130_472 => (Rejected, "the provider holds marketing messages to this person back for now"),
@@ -93,10 +99,14 @@ fn class(error: &GraphError, status: u16) -> (FaultCode, &'static str) {
         131_030 => (Forbidden, "the recipient is not on the test number's list of allowed recipients"),
         131_045 => (Rejected, "the number is not registered"),
         131_051 => (Unsupported, "the message type is not supported"),
-        100 if error.error_subcode == Some(33) => (NotFound, "the object does not exist, or the token can't see it"),
+        100 if error.error_subcode == Some(33) => {
+            (NotFound, "the object does not exist, or the token can't see it")
+        }
         33 => (NotFound, "the phone number does not exist any more"),
         100 | 131_008 | 131_009 => (BadInput, "a parameter is missing or not accepted"),
-        131_052 | 131_053 => (Rejected, "the media could not be fetched or is of a kind that is not accepted"),
+        131_052 | 131_053 => {
+            (Rejected, "the media could not be fetched or is of a kind that is not accepted")
+        }
         131_062 => (Rejected, "this template may not be sent to a user id"),
         132_001 => (NotFound, "the template does not exist in this language"),
         132_000 | 132_005 | 132_012 => (BadInput, "the template's parameters do not fit it"),
@@ -167,7 +177,10 @@ mod tests {
             (&[0, 190, 3, 10, 200, 299, 131_031, 368, 131_042], Unauthenticated),
             (&[131_047, 131_026, 131_050], Unreachable),
             (&[131_021, 131_009, 131_008, 100, 132_000, 132_005, 132_012], BadInput),
-            (&[131_045, 131_049, 130_472, 131_062, 132_007, 132_008, 132_015, 132_016, 131_052, 131_053], Rejected),
+            (
+                &[131_045, 131_049, 130_472, 131_062, 132_007, 132_008, 132_015, 132_016, 131_052, 131_053],
+                Rejected,
+            ),
             (&[131_051], Unsupported),
             (&[33, 132_001], NotFound),
             (&[131_030, 130_497], Forbidden),
@@ -185,8 +198,14 @@ mod tests {
     #[test]
     fn without_a_code_the_status_decides() {
         use FaultCode::*;
-        let statuses =
-            [(401, Unauthenticated), (403, Forbidden), (404, NotFound), (429, RateLimited), (502, Unavailable), (400, Rejected)];
+        let statuses = [
+            (401, Unauthenticated),
+            (403, Forbidden),
+            (404, NotFound),
+            (429, RateLimited),
+            (502, Unavailable),
+            (400, Rejected),
+        ];
         for (status, expected) in statuses {
             assert_eq!(refused(&answer(status, json!("<html>")), 1).code, expected, "{status}");
         }
@@ -195,7 +214,8 @@ mod tests {
     #[test]
     fn the_pause_for_one_person_grows_fourfold() {
         let busy = answer(400, json!({ "error": { "code": 131_056 } }));
-        let pauses: Vec<_> = (1..=7).map(|attempt| refused(&busy, attempt).retry_after_ms.unwrap() / 1000).collect();
+        let pauses: Vec<_> =
+            (1..=7).map(|attempt| refused(&busy, attempt).retry_after_ms.unwrap() / 1000).collect();
         assert_eq!(pauses, [6, 6, 16, 64, 256, 256, 256]);
         let mut asked = answer(429, json!({}));
         asked.headers.push(Field::new("retry-after", "30"));
@@ -205,7 +225,10 @@ mod tests {
     #[test]
     fn a_token_error_keeps_no_words() {
         let fault = refused(
-            &answer(401, json!({ "error": { "code": 190, "message": "Malformed access token EAAB", "fbtrace_id": "A" } })),
+            &answer(
+                401,
+                json!({ "error": { "code": 190, "message": "Malformed access token EAAB", "fbtrace_id": "A" } }),
+            ),
             1,
         );
         assert_eq!(fault.detail, Some(json!({ "code": 190, "fbtrace_id": "A" })));

@@ -69,7 +69,9 @@ pub(crate) fn resume(sequence: Sequence, answers: &[HttpAnswer]) -> Result<Turn,
     let receipts = Vec::<Receipt>::deserialize(&sequence.note)
         .map_err(|error| Fault::new(FaultCode::Bug, format!("note: {error}")))?;
     let answer = answers.first();
-    let index = answer.and_then(|answer| answer.label.strip_prefix("link:")).and_then(|index| index.parse::<usize>().ok());
+    let index = answer
+        .and_then(|answer| answer.label.strip_prefix("link:"))
+        .and_then(|index| index.parse::<usize>().ok());
     let receipt = index.and_then(|index| receipts.into_iter().nth(index));
     let sent = answer
         .and_then(|answer| answer.outcome.as_ref().ok())

@@ -106,7 +106,13 @@ impl Connector for WhatsApp {
         actions::act(&*config(ctx)?, &call)
     }
 
-    fn resume(&self, host: &dyn Host, ctx: &Context, memo: &[u8], answers: Vec<HttpAnswer>) -> Result<Turn, Fault> {
+    fn resume(
+        &self,
+        host: &dyn Host,
+        ctx: &Context,
+        memo: &[u8],
+        answers: Vec<HttpAnswer>,
+    ) -> Result<Turn, Fault> {
         let config = config(ctx)?;
         let mut sequence = Sequence::from_memo(memo)?;
         match sequence.job.as_str() {

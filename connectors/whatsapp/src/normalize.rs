@@ -11,8 +11,12 @@ mod message;
 mod other;
 mod status;
 
+use std::cell::OnceCell;
+use std::fmt;
+
 use portico_contract::{
-    CustomEvent, DigestKind, Event, Fault, FaultCode, Host, Level, Millis, Party, Receipt, Tags, Thread, Verified,
+    CustomEvent, DigestKind, Event, Fault, FaultCode, Host, Level, Millis, Party, Receipt, Tags, Thread,
+    Verified,
 };
 use portico_kit::json::JsonError;
 use serde::Deserialize;
@@ -45,26 +49,46 @@ pub(crate) fn normalize(
     verified: Verified<'_>,
 ) -> Result<Found, Fault> {
     let request = verified.request();
-    let update: Update<'_> = portico_kit::json::from_slice(&request.body).map_err(|error| unreadable("", &error))?;
+    let update: Update<'_> =
+        portico_kit::json::from_slice(&request.body).map_err(|error| unreadable("", &error))?;
     if !matches!(update.object.as_str(), "" | "whatsapp_business_account") {
         return Err(Fault::new(
             FaultCode::Unreadable,
             "object: is another product's event, expected whatsapp_business_account",
         ));
     }
-    let mut reader = Reader { host, config, received_at: request.received_at, found: Found::default(), broken: Vec::new() };
+    let mut reader = Reader {
+        host,
+        config,
+        received_at: request.received_at,
+        found: Found::default(),
+        broken: Vec::new(),
+    };
     for (entry_index, entry) in update.entry.iter().enumerate() {
         for (index, change) in entry.changes.iter().enumerate() {
             let place = format_args!("entry[{entry_index}].changes[{index}].value").to_string();
             match change.field.as_str() {
                 "messages" | "user_id_update" | "smb_message_echoes" | "message_echoes" | "" => {
-                    reader.updates(entry, change.field.as_str(), change.value, &place);
+                    reader.updates(entry, change.field.as_str(), change.value, place, 0);
                 }
                 field => reader.other(entry, field, change.value),
             }
         }
     }
     reader.end()
+}
+
+/// Where a change stands in the request; written out only when something is wrong.
+#[derive(Clone, Copy)]
+struct Place {
+    entry: usize,
+    change: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "entry[{}].changes[{}].value", self.entry, self.change)
+    }
 }
 
 fn unreadable(place: &str, error: &JsonError) -> Fault {
@@ -98,13 +122,15 @@ struct Reader<'h> {
 }
 
 impl Reader<'_> {
-    /// A change that carries messages, statuses and their like.
-    fn updates(&mut self, entry: &Entry<'_>, field: &str, raw: &RawValue, place: &str) {
+    /// A change that carries messages, statuses and their like; `first` is the index of their first in what
+    /// the provider sent.
+    fn updates(&mut self, entry: &Entry<'_>, field: &str, raw: &RawValue, place: Place, first: usize) {
         let value: Value<'_> = match serde_json::from_str(raw.get()) {
             Ok(value) => value,
             Err(_) => return self.one_by_one(entry, field, raw, place),
         };
-        let bot = value.metadata.as_ref().map(|metadata| metadata.phone_number_id.as_str()).unwrap_or_default();
+        let bot =
+            value.metadata.as_ref().map(|metadata| metadata.phone_number_id.as_str()).unwrap_or_default();
         if bot.is_empty() && value.messages.is_some() {
             let fault = missing(&format!("{place}.metadata.phone_number_id"));
             self.broken.push(Broken { fault, raw: raw.get().to_owned() });
@@ -121,27 +147,28 @@ impl Reader<'_> {
             self.raw_event("other_number", entry, field, raw);
             return;
         }
+        let change = Whole { raw, place, first, updates: OnceCell::new() };
         let contacts = value.contacts.as_deref().unwrap_or_default();
         let messages = value.messages.as_deref().unwrap_or_default();
         self.found.events.reserve(messages.len());
         for (index, message) in messages.iter().enumerate() {
-            let kept = Kept { raw, list: "messages", index, place };
+            let kept = Kept { change: &change, list: "messages", index };
             let read = self.message(bot, contacts, message, &kept);
             self.settle(read, &kept);
         }
         for (index, status) in value.statuses.iter().flatten().enumerate() {
-            let kept = Kept { raw, list: "statuses", index, place };
+            let kept = Kept { change: &change, list: "statuses", index };
             let read = self.status(bot, status, &kept);
             self.settle(read, &kept);
         }
         for (index, echo) in value.message_echoes.iter().flatten().enumerate() {
-            let kept = Kept { raw, list: "message_echoes", index, place };
+            let kept = Kept { change: &change, list: "message_echoes", index };
             let read = self.echo(bot, echo, &kept);
             self.settle(read, &kept);
         }
-        for (index, change) in value.user_id_update.iter().flatten().enumerate() {
-            let kept = Kept { raw, list: "user_id_update", index, place };
-            let read = self.user_id_update(bot, change);
+        for (index, update) in value.user_id_update.iter().flatten().enumerate() {
+            let kept = Kept { change: &change, list: "user_id_update", index };
+            let read = self.user_id_update(bot, update);
             self.settle(read, &kept);
         }
         for error in value.errors.iter().flatten() {
@@ -151,15 +178,19 @@ impl Reader<'_> {
 
     /// The slow way, for a change in which one update is not of its promised form: every update as a change
     /// of its own, so that only the broken one is lost to the bot.
-    fn one_by_one(&mut self, entry: &Entry<'_>, field: &str, raw: &RawValue, place: &str) {
+    fn one_by_one(&mut self, entry: &Entry<'_>, field: &str, raw: &RawValue, place: Place) {
         let updates: RawUpdates<'_> = match portico_kit::json::from_slice(raw.get().as_bytes()) {
             Ok(updates) => updates,
             Err(error) => {
-                self.broken.push(Broken { fault: unreadable(place, &error), raw: raw.get().to_owned() });
+                self.broken.push(Broken {
+                    fault: unreadable(&place.to_string(), &error),
+                    raw: raw.get().to_owned(),
+                });
                 return;
             }
         };
-        let metadata = updates.metadata.as_ref().map(|metadata| metadata.phone_number_id.as_str()).unwrap_or_default();
+        let metadata =
+            updates.metadata.as_ref().map(|metadata| metadata.phone_number_id.as_str()).unwrap_or_default();
         let contacts = updates.contacts.map(RawValue::get).unwrap_or("null");
         let lists = [
             ("messages", &updates.messages),
@@ -179,7 +210,7 @@ impl Reader<'_> {
                 );
                 match portico_kit::json::from_slice::<Value<'_>>(alone.as_bytes()) {
                     Ok(_) => match RawValue::from_string(alone) {
-                        Ok(alone) => self.updates(entry, field, &alone, place),
+                        Ok(alone) => self.updates(entry, field, &alone, place, index),
                         Err(error) => self.broken.push(Broken {
                             fault: Fault::new(FaultCode::Unreadable, error.to_string()),
                             raw: one.get().to_owned(),
@@ -188,13 +219,17 @@ impl Reader<'_> {
                     Err(error) => {
                         let path = error.path.replacen("[0]", &format!("[{index}]"), 1);
                         let error = JsonError { path, reason: error.reason };
-                        self.broken.push(Broken { fault: unreadable(place, &error), raw: one.get().to_owned() });
+                        self.broken.push(Broken {
+                            fault: unreadable(&place.to_string(), &error),
+                            raw: one.get().to_owned(),
+                        });
                     }
                 }
             }
         }
         if !any {
-            let fault = Fault::new(FaultCode::Unreadable, format!("{place}: holds no update of a known form"));
+            let fault =
+                Fault::new(FaultCode::Unreadable, format!("{place}: holds no update of a known form"));
             self.broken.push(Broken { fault, raw: raw.get().to_owned() });
         }
     }
@@ -203,7 +238,7 @@ impl Reader<'_> {
         match read {
             Ok(event) => self.found.events.extend(event),
             Err(mut fault) => {
-                fault.message = format!("{}.{}[{}].{}", kept.place, kept.list, kept.index, fault.message);
+                fault.message = format!("{}.{}", kept.path(), fault.message);
                 self.broken.push(Broken { fault, raw: kept.whole().get().to_owned() });
             }
         }
@@ -217,7 +252,11 @@ impl Reader<'_> {
             return Ok(self.found);
         }
         for broken in std::mem::take(&mut self.broken) {
-            self.host.log(Level::Warn, "an update in a batch can't be read", &[("reason", &broken.fault.message)]);
+            self.host.log(
+                Level::Warn,
+                "an update in a batch can't be read",
+                &[("reason", &broken.fault.message)],
+            );
             let update = serde_json::from_str(&broken.raw).unwrap_or_else(|_| json!(broken.raw));
             self.found.events.push(Event::Custom(CustomEvent {
                 name: "unreadable".into(),
@@ -240,33 +279,47 @@ impl Reader<'_> {
 
     /// The provider's time, or the time of arrival where it gives none.
     fn at(&self, seconds: &str) -> Millis {
-        portico_kit::time::epoch_millis(seconds).and_then(|at| Millis::try_from(at).ok()).unwrap_or(self.received_at)
+        portico_kit::time::epoch_millis(seconds)
+            .and_then(|at| Millis::try_from(at).ok())
+            .unwrap_or(self.received_at)
     }
 }
 
-/// Where an update stands in its change, to find its own text again.
-struct Kept<'a> {
+/// A change as it was sent, to find an update's own text again. Taken apart once, and only when needed.
+struct Whole<'a> {
     raw: &'a RawValue,
+    place: Place,
+    first: usize,
+    updates: OnceCell<Option<RawUpdates<'a>>>,
+}
+
+/// One update of a change.
+struct Kept<'a> {
+    change: &'a Whole<'a>,
     list: &'static str,
     index: usize,
-    place: &'a str,
 }
 
 impl Kept<'_> {
     /// The update's own JSON, or the whole value's where it can't be taken apart.
     fn whole(&self) -> &RawValue {
-        let Ok(updates) = serde_json::from_str::<RawUpdates<'_>>(self.raw.get()) else { return self.raw };
-        let list = match self.list {
-            "messages" => updates.messages,
-            "statuses" => updates.statuses,
-            "message_echoes" => updates.message_echoes,
-            _ => updates.user_id_update,
-        };
-        list.and_then(|list| list.get(self.index).copied()).unwrap_or(self.raw)
+        let updates = self.change.updates.get_or_init(|| serde_json::from_str(self.change.raw.get()).ok());
+        let list = updates.as_ref().and_then(|updates| match self.list {
+            "messages" => updates.messages.as_ref(),
+            "statuses" => updates.statuses.as_ref(),
+            "message_echoes" => updates.message_echoes.as_ref(),
+            _ => updates.user_id_update.as_ref(),
+        });
+        list.and_then(|list| list.get(self.index).copied()).unwrap_or(self.change.raw)
     }
 
     fn json(&self) -> serde_json::Value {
         serde_json::from_str(self.whole().get()).unwrap_or_default()
+    }
+
+    /// Where it stands in the request.
+    fn path(&self) -> String {
+        format!("{}.{}[{}]", self.change.place, self.list, self.change.first + self.index)
     }
 }
 

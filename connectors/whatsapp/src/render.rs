@@ -125,11 +125,12 @@ impl<'a> Renderer<'a> {
             self.host.log(Level::Warn, "a blank text was not sent: WhatsApp refuses it", &[]);
         }
         for piece in pieces {
-            let text = if self.config.link_previews && (piece.contains("https://") || piece.contains("http://")) {
-                json!({ "body": piece, "preview_url": true })
-            } else {
-                json!({ "body": piece })
-            };
+            let text =
+                if self.config.link_previews && (piece.contains("https://") || piece.contains("http://")) {
+                    json!({ "body": piece, "preview_url": true })
+                } else {
+                    json!({ "body": piece })
+                };
             self.push(json!({ "type": "text", "text": text }));
         }
     }
@@ -152,7 +153,8 @@ impl<'a> Renderer<'a> {
 
 /// Sets a text field, unless there is nothing in it.
 fn insert(object: &mut Value, name: &str, text: Option<&str>) {
-    if let (Some(object), Some(text)) = (object.as_object_mut(), text.filter(|text| !text.trim().is_empty())) {
+    if let (Some(object), Some(text)) = (object.as_object_mut(), text.filter(|text| !text.trim().is_empty()))
+    {
         object.insert(name.to_owned(), text.into());
     }
 }

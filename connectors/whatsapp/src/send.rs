@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use portico_contract::{
-    Effect, Fault, FaultCode, FormPart, Host, HttpAnswer, Keep, Level, MEDIA_SCHEME, OutboundRequest, Payload,
-    Scope, StateWrite, Tags, Thread,
+    Effect, Fault, FaultCode, FormPart, Host, HttpAnswer, Keep, Level, MEDIA_SCHEME, OutboundRequest,
+    Payload, Scope, StateWrite, Tags, Thread,
 };
 use portico_kit::sequence::Step;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,8 @@ impl Target {
         let to = thread.tags.get("userPhone").and_then(phone::to_digits);
         let recipient = thread.tags.get("userId").filter(|_| to.is_none()).map(str::to_owned);
         if to.is_none() && recipient.is_none() {
-            let reason = "the conversation has neither a userPhone nor a userId tag, so there is nobody to write to";
+            let reason =
+                "the conversation has neither a userPhone nor a userId tag, so there is nobody to write to";
             return Err(Fault::new(FaultCode::BadInput, reason).at("/thread/tags/userPhone"));
         }
         Ok(Self { bot, to, recipient })
@@ -136,7 +137,9 @@ impl Note {
             })
             .sum();
         if needed > MOST_CALLS {
-            let reason = format!("the message would take {needed} calls to WhatsApp, at most {MOST_CALLS} are made: split it");
+            let reason = format!(
+                "the message would take {needed} calls to WhatsApp, at most {MOST_CALLS} are made: split it"
+            );
             return Err(Fault::new(FaultCode::BadInput, reason).at("/parts"));
         }
         let mut calls = Vec::with_capacity(drafts.len());
@@ -195,7 +198,11 @@ impl Note {
                 Ok(response) => upload(host, config, &self.target.bot, index, &slot, &response.body),
                 Err(fault) if held => return Err(fault),
                 Err(fault) => {
-                    host.log(Level::Warn, "media was not fetched, its link is sent", &[("reason", &fault.message)]);
+                    host.log(
+                        Level::Warn,
+                        "media was not fetched, its link is sent",
+                        &[("reason", &fault.message)],
+                    );
                     None
                 }
             },
@@ -203,9 +210,10 @@ impl Note {
                 match errors::success(answer, self.attempt) {
                     Ok(response) => {
                         let id = serde_json::from_slice::<Value>(response.bytes()).unwrap_or_default();
-                        if let (Some(id), Some(media)) =
-                            (id.get("id").and_then(Value::as_str), waiting.draft.body.pointer_mut(&slot.pointer))
-                            && let Some(media) = media.as_object_mut()
+                        if let (Some(id), Some(media)) = (
+                            id.get("id").and_then(Value::as_str),
+                            waiting.draft.body.pointer_mut(&slot.pointer),
+                        ) && let Some(media) = media.as_object_mut()
                         {
                             media.remove("link");
                             media.insert("id".into(), id.into());
@@ -213,7 +221,11 @@ impl Note {
                     }
                     Err(fault) if held || !is_final(&fault) => return Err(fault),
                     Err(fault) => {
-                        host.log(Level::Warn, "media was not uploaded, its link is sent", &[("reason", &fault.message)]);
+                        host.log(
+                            Level::Warn,
+                            "media was not uploaded, its link is sent",
+                            &[("reason", &fault.message)],
+                        );
                     }
                 }
                 None
@@ -247,7 +259,8 @@ pub(crate) fn media_address(config: &WhatsAppConfig, label: &str, id: &str) -> O
 pub(crate) fn media_url(response: &portico_contract::InboundResponse) -> Result<String, Fault> {
     let answer: Value = serde_json::from_slice(response.bytes()).unwrap_or_default();
     let url = answer.get("url").and_then(Value::as_str).filter(|url| !url.is_empty());
-    url.map(str::to_owned).ok_or_else(|| Fault::new(FaultCode::NotFound, "WhatsApp does not say where the media is"))
+    url.map(str::to_owned)
+        .ok_or_else(|| Fault::new(FaultCode::NotFound, "WhatsApp does not say where the media is"))
 }
 
 /// The call that brings a medium's bytes: with the token, without which the provider answers 404.
@@ -271,7 +284,11 @@ fn upload(
     if let Some(blob) = &blob
         && blob.size > slot.kind.max_bytes()
     {
-        host.log(Level::Warn, "media is larger than WhatsApp takes, its link is sent", &[("kind", slot.kind.as_str())]);
+        host.log(
+            Level::Warn,
+            "media is larger than WhatsApp takes, its link is sent",
+            &[("kind", slot.kind.as_str())],
+        );
         return None;
     }
     let stated = blob.as_ref().map(|blob| blob.media_type.as_str()).unwrap_or_default();
@@ -279,7 +296,8 @@ fn upload(
         "" | "application/octet-stream" | "binary/octet-stream" => guess_type(&slot.url, slot.kind),
         stated => stated,
     };
-    let filename = blob.as_ref().and_then(|blob| blob.filename.clone()).unwrap_or_else(|| slot.kind.as_str().to_owned());
+    let filename =
+        blob.as_ref().and_then(|blob| blob.filename.clone()).unwrap_or_else(|| slot.kind.as_str().to_owned());
     let field = |name: &str, text: &str| FormPart {
         name: name.into(),
         filename: None,
@@ -298,7 +316,11 @@ fn upload(
             method: "POST".into(),
             url: config.graph(&format!("{bot}/media")),
             headers: Vec::new(),
-            body: Payload::Form(vec![field("messaging_product", "whatsapp"), field("type", media_type), file]),
+            body: Payload::Form(vec![
+                field("messaging_product", "whatsapp"),
+                field("type", media_type),
+                file,
+            ]),
             slots: Vec::new(),
             timeout_ms: Some(60_000),
             // A second upload makes a second id that nobody uses.
@@ -338,7 +360,8 @@ pub(crate) fn message(
         _ => errors::success(answer, note.attempt)?,
     };
     let answer: Value = serde_json::from_slice(response.bytes()).unwrap_or_default();
-    let Some(id) = answer.pointer("/messages/0/id").and_then(Value::as_str).filter(|id| !id.is_empty()) else {
+    let Some(id) = answer.pointer("/messages/0/id").and_then(Value::as_str).filter(|id| !id.is_empty())
+    else {
         // A page of a proxy, most likely: the API itself always names the message.
         return Err(Fault::new(FaultCode::Unavailable, "the answer is not the API's: it names no message"));
     };

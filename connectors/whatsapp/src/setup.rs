@@ -3,7 +3,7 @@
 //! Source: WhatsApp Cloud API, "Webhook override", "Subscribed apps", "Register a phone number".
 
 use portico_contract::{
-    Context, Fault, FaultCode, Host, HttpAnswer, Level, OutboundRequest, Slot, SlotPlace, Turn, Outcome,
+    Context, Fault, FaultCode, Host, HttpAnswer, Level, OutboundRequest, Outcome, Slot, SlotPlace, Turn,
 };
 use portico_kit::sequence::{Sequence, Step};
 use serde_json::json;
@@ -91,7 +91,11 @@ pub(crate) fn unregister(host: &dyn Host, config: &WhatsAppConfig) -> Result<Tur
     let calls = match config.subscribe {
         Subscribe::None => Vec::new(),
         Subscribe::App => {
-            host.log(Level::Info, "the app's webhook subscription stays; remove it in the app dashboard", &[]);
+            host.log(
+                Level::Info,
+                "the app's webhook subscription stays; remove it in the app dashboard",
+                &[],
+            );
             Vec::new()
         }
         Subscribe::Number => vec![graph_post(

@@ -31,8 +31,9 @@ impl Template {
     /// # Errors
     /// `bad-input` naming the field as a JSON pointer below `place`.
     pub(crate) fn read(input: &Value, place: &str) -> Result<Self, Fault> {
-        let name = text(input, &["templateName", "name"])
-            .ok_or_else(|| bad(format!("{place}/templateName"), "is missing, must be the name of an approved template"))?;
+        let name = text(input, &["templateName", "name"]).ok_or_else(|| {
+            bad(format!("{place}/templateName"), "is missing, must be the name of an approved template")
+        })?;
         let language = match input.get("language") {
             Some(Value::Object(language)) => language.get("code").and_then(Value::as_str),
             _ => text(input, &["templateLanguage", "language"]),
@@ -56,7 +57,11 @@ impl Template {
 }
 
 fn text<'v>(input: &'v Value, names: &[&str]) -> Option<&'v str> {
-    names.iter().find_map(|name| input.get(name).and_then(Value::as_str)).map(str::trim).filter(|text| !text.is_empty())
+    names
+        .iter()
+        .find_map(|name| input.get(name).and_then(Value::as_str))
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
 }
 
 fn components(input: &Value, place: &str) -> Result<Vec<Value>, Fault> {
@@ -67,8 +72,9 @@ fn components(input: &Value, place: &str) -> Result<Vec<Value>, Fault> {
     let parsed;
     let variables = match text(input, &["templateVariablesJson"]) {
         Some(written) => {
-            parsed = serde_json::from_str(written)
-                .map_err(|_| bad(format!("{place}/templateVariablesJson"), "must be JSON: a list or an object of texts"))?;
+            parsed = serde_json::from_str(written).map_err(|_| {
+                bad(format!("{place}/templateVariablesJson"), "must be JSON: a list or an object of texts")
+            })?;
             Some((&parsed, "templateVariablesJson"))
         }
         None => input.get("templateVariables").map(|variables| (variables, "templateVariables")),
@@ -126,7 +132,10 @@ fn header_parameter(header: &Value, place: &str) -> Result<Value, Fault> {
     let kind = header.get("type").and_then(Value::as_str).unwrap_or_default();
     match kind {
         "text" => {
-            let text = header.get("text").and_then(written).ok_or_else(|| bad(field("text"), "is missing, must be a text"))?;
+            let text = header
+                .get("text")
+                .and_then(written)
+                .ok_or_else(|| bad(field("text"), "is missing, must be a text"))?;
             let mut parameter = json!({ "type": "text", "text": text });
             if let (Some(name), Some(fields)) =
                 (header.get("parameterName").and_then(Value::as_str), parameter.as_object_mut())
@@ -141,7 +150,9 @@ fn header_parameter(header: &Value, place: &str) -> Result<Value, Fault> {
             let mut media = match (id, url) {
                 (Some(id), _) => json!({ "id": id }),
                 (None, Some(url)) => json!({ "link": url }),
-                (None, None) => return Err(bad(field("url"), "is missing, must be the address of the media")),
+                (None, None) => {
+                    return Err(bad(field("url"), "is missing, must be the address of the media"));
+                }
             };
             if let (Some(name), Some(fields)) =
                 (header.get("filename").and_then(Value::as_str), media.as_object_mut())
@@ -163,7 +174,10 @@ fn button_component(button: &Value, position: usize, field: &str) -> Result<Valu
     let kind = button.get("type").and_then(Value::as_str).unwrap_or_default();
     let index = button.get("index").and_then(Value::as_u64).unwrap_or(position as u64);
     let value = || {
-        button.get("value").and_then(written).ok_or_else(|| bad(format!("{field}/value"), "is missing, must be a text"))
+        button
+            .get("value")
+            .and_then(written)
+            .ok_or_else(|| bad(format!("{field}/value"), "is missing, must be a text"))
     };
     let parameter = match kind {
         "quick_reply" => json!({ "type": "payload", "payload": value()? }),
@@ -225,10 +239,22 @@ mod tests {
     fn faults_name_the_field() {
         let field = |input| Template::read(&input, "/input").unwrap_err().field.unwrap();
         assert_eq!(field(json!({})), "/input/templateName");
-        assert_eq!(field(json!({ "name": "t", "templateVariablesJson": "{" })), "/input/templateVariablesJson");
-        assert_eq!(field(json!({ "name": "t", "templateVariables": ["a", {}] })), "/input/templateVariables/1");
-        assert_eq!(field(json!({ "name": "t", "templateHeader": { "type": "image" } })), "/input/templateHeader/url");
-        assert_eq!(field(json!({ "name": "t", "templateButtons": [{ "type": "x" }] })), "/input/templateButtons/0/type");
+        assert_eq!(
+            field(json!({ "name": "t", "templateVariablesJson": "{" })),
+            "/input/templateVariablesJson"
+        );
+        assert_eq!(
+            field(json!({ "name": "t", "templateVariables": ["a", {}] })),
+            "/input/templateVariables/1"
+        );
+        assert_eq!(
+            field(json!({ "name": "t", "templateHeader": { "type": "image" } })),
+            "/input/templateHeader/url"
+        );
+        assert_eq!(
+            field(json!({ "name": "t", "templateButtons": [{ "type": "x" }] })),
+            "/input/templateButtons/0/type"
+        );
         assert_eq!(field(json!({ "name": "t", "components": 1 })), "/input/components");
     }
 }

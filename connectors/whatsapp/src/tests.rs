@@ -49,7 +49,9 @@ pub(crate) fn well() -> impl FnMut(&portico_contract::OutboundRequest) -> Answer
                 sent += 1;
                 json_answer(200, json!({ "messages": [{ "id": format!("wamid.{sent}") }] }))
             }
-            "held" | "address" => json_answer(200, json!({ "url": "https://lookaside.fbsbx.com/media/1?ext=2" })),
+            "held" | "address" => {
+                json_answer(200, json!({ "url": "https://lookaside.fbsbx.com/media/1?ext=2" }))
+            }
             "fetch" | "bytes" => {
                 let mut answer = json_answer(200, json!({}));
                 answer.headers[0].value = "image/png".into();
@@ -65,7 +67,11 @@ pub(crate) fn success(request: &portico_contract::OutboundRequest) -> InboundRes
     well()(request).expect("a good answer")
 }
 
-pub(crate) fn run(ctx: &Context, job: Job, answers: impl FnMut(&portico_contract::OutboundRequest) -> Answer) -> Run {
+pub(crate) fn run(
+    ctx: &Context,
+    job: Job,
+    answers: impl FnMut(&portico_contract::OutboundRequest) -> Answer,
+) -> Run {
     portico_suite::run(connector().as_ref(), &host(), ctx, job, answers)
 }
 
@@ -87,7 +93,11 @@ pub(crate) fn event(name: &str) -> Event {
 }
 
 pub(crate) fn thread() -> Thread {
-    Thread::new(CHANNEL, &IDENTITY, Tags::new().with("botPhoneNumberId", BOT).with("userPhone", "+4915100000001"))
+    Thread::new(
+        CHANNEL,
+        &IDENTITY,
+        Tags::new().with("botPhoneNumberId", BOT).with("userPhone", "+4915100000001"),
+    )
 }
 
 pub(crate) fn message(parts: Vec<Content>) -> OutboundMessage {
@@ -119,13 +129,6 @@ pub(crate) fn bodies(run: &Run) -> Vec<Value> {
             body
         })
         .collect()
-}
-
-/// The bodies of a fixture.
-pub(crate) fn rendered(name: &str) -> Vec<Value> {
-    let run = run(&ctx(), Job::Deliver(fixtures().outbound_case(name)), well());
-    run.delivered();
-    bodies(&run)
 }
 
 pub(crate) fn sent(parts: Vec<Content>) -> Vec<Value> {

@@ -4,9 +4,7 @@
 //! checks it before this code runs (check `signature` of the manifest). The provider gives no time, so a
 //! repeat is stopped by the dedupe ids only. The handshake is a GET with the operator's own token.
 
-use portico_contract::{
-    Algorithm, Fault, FaultCode, Host, InboundRequest, Outcome, Reply, Turn, Verified,
-};
+use portico_contract::{Algorithm, Fault, FaultCode, Host, InboundRequest, Outcome, Reply, Turn, Verified};
 use portico_kit::signature::hex32;
 use serde_json::Value;
 
@@ -30,7 +28,8 @@ pub(crate) fn event<'a>(
 /// Whether the signature matches the body as Meta wrote it, before a proxy unescaped it: every UTF-16 unit
 /// above 0x7e as `\uXXXX`, with slashes as they are or escaped.
 fn rewritten(host: &dyn Host, request: &InboundRequest) -> Result<bool, Fault> {
-    let claimed = request.header("x-hub-signature-256").and_then(|text| text.strip_prefix("sha256=")).and_then(hex32);
+    let claimed =
+        request.header("x-hub-signature-256").and_then(|text| text.strip_prefix("sha256=")).and_then(hex32);
     let (Some(claimed), Ok(body)) = (claimed, std::str::from_utf8(&request.body)) else { return Ok(false) };
     let check = |body: &str| {
         host.keyring()

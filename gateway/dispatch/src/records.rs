@@ -74,6 +74,8 @@ pub(crate) struct Scene<'a> {
 struct Draft<'a> {
     scene: &'a Scene<'a>,
     changes: Vec<Change>,
+    /// Looks whether rows are there that only an earlier attempt can have made.
+    careful: bool,
 }
 
 /// Writes an event's rows and says what the core is to hear.
@@ -103,8 +105,9 @@ async fn write(
     make: impl AsyncFn(&mut Draft<'_>) -> Result<Prepared, StoreError>,
 ) -> Result<Prepared, RecordFault> {
     let mut last = StoreError::NotFound("row");
-    for _ in 0..RETRIES {
-        let mut draft = Draft { scene, changes: Vec::new() };
+    for round in 0..RETRIES {
+        let careful = round > 0 || scene.entry.replay || scene.entry.attempts > 0;
+        let mut draft = Draft { scene, changes: Vec::new(), careful };
         let prepared = make(&mut draft).await?;
         draft.bot_user().await?;
         if draft.changes.is_empty() {

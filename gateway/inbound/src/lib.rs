@@ -15,8 +15,9 @@ mod verify;
 use std::sync::Arc;
 use std::time::Instant;
 
-use portico_contract::{Ask, EventId, InboundRequest, Next, Reply};
+use portico_contract::{Ask, EventId, InboundRequest, Millis, Next, Reply};
 use portico_store::Store;
+use portico_store::records::RawRequest;
 use portico_telemetry::Metrics;
 use portico_telemetry::metrics::{EventOutcome, Refusal, WebhookOutcome};
 use portico_turns::{Installation, Turns};
@@ -134,6 +135,32 @@ impl Inbound {
             }
         }
         Answer::unavailable(1)
+    }
+
+    /// Reads a raw webhook again that was not understood before, now that the connector was mended. Its sender
+    /// was proven when it came. Says how many new events it made.
+    ///
+    /// # Errors
+    /// Why it is still not understood, or can't be kept.
+    pub async fn read_again(
+        &self,
+        installation: &Arc<Installation>,
+        raw: RawRequest,
+        received_at: Millis,
+    ) -> Result<usize, String> {
+        let request = normalize::proven_before(installation, raw, received_at)?;
+        let run_id = EventId::new();
+        let turn = match normalize::normalize(&self.turns, installation, run_id, &request).await {
+            Understood::Turn(turn) => turn,
+            Understood::Unread(why) => return Err(why.to_string()),
+            Understood::Refused(fault) => return Err(fault.to_string()),
+        };
+        match journal::keep(&self.store, &self.turns, installation, turn.effects, &request).await {
+            Kept::Done { new, .. } => Ok(new),
+            Kept::Changed => Err("state changed meanwhile, try again".into()),
+            Kept::Broken(why) => Err(why.to_string()),
+            Kept::Failed(error) => Err(error.to_string()),
+        }
     }
 
     async fn keep_unread(

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use portico_contract::{Fault, FaultCode, InboundRequest, RunId, Turn};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use portico_contract::{Fault, FaultCode, InboundRequest, Millis, RunId, Turn};
+use portico_store::records::RawRequest;
 use portico_turns::{Installation, Turns};
 
 /// Why a genuine request was not understood, for operators.
@@ -55,4 +57,29 @@ pub(crate) async fn normalize(
             _ => Understood::Refused(fault),
         },
     }
+}
+
+/// A stored request as the connector saw it first, with every declared check counted as passed: it was kept
+/// because its sender had been proven.
+pub(crate) fn proven_before(
+    installation: &Installation,
+    raw: RawRequest,
+    received_at: Millis,
+) -> Result<InboundRequest, String> {
+    let mut headers = HeaderMap::with_capacity(raw.headers.len());
+    for (name, value) in raw.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.append(name, value);
+        }
+    }
+    Ok(InboundRequest {
+        method: raw.method.parse().map_err(|_| "the stored method is none".to_owned())?,
+        path: raw.path,
+        query: raw.query,
+        headers,
+        body: raw.body,
+        received_at,
+        source_ip: None,
+        passed_checks: installation.checks.names().collect(),
+    })
 }

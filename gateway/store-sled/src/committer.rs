@@ -71,6 +71,13 @@ impl Committer {
         }
     }
 
+    /// Writes what a start brings about, before anything is taken.
+    pub(crate) fn start(&mut self, ops: Vec<Op>) -> Result<(), StoreError> {
+        self.log(Decided { ops, ..Decided::default() })?;
+        self.write();
+        self.shared.failure().map_or(Ok(()), Err)
+    }
+
     /// Works until the queue is closed and empty; everything is synced then.
     pub(crate) fn run(mut self) {
         let mut jobs = Vec::new();
@@ -353,11 +360,13 @@ impl Committer {
         }
         let position = frame::position(self.segment, self.offset);
         let options = &self.shared.options;
-        let mut state = self.shared.state.upgradable_read();
-        if !self.buffer.is_empty() || state.frozen.is_some() {
-            return;
-        }
-        let full = state.mem.bytes as u64 > options.checkpoint_bytes;
+        let full = {
+            let state = self.shared.state.read();
+            if !self.buffer.is_empty() || state.frozen.is_some() {
+                return;
+            }
+            state.mem.bytes as u64 > options.checkpoint_bytes
+        };
         let (segment, offset) = frame::split(self.frozen_position);
         let logged = u64::from(self.segment - segment.min(self.segment)) * u64::from(self.shared.segments.bytes)
             + u64::from(self.offset).saturating_sub(u64::from(offset));
@@ -365,8 +374,7 @@ impl Committer {
         if !full && !late && logged < options.checkpoint_bytes && self.checkpoints.is_empty() {
             return;
         }
-        let mem = state.with_upgraded(|state| state.freeze(position));
-        drop(state);
+        let mem = self.shared.state.write().freeze(position);
         self.frozen_at = Instant::now();
         self.frozen_position = position;
         self.shared.indexer.flush(mem, std::mem::take(&mut self.checkpoints));

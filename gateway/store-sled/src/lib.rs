@@ -1,1 +1,60 @@
-//! The embedded store: a redo log as the truth, sled as index.
+//! The embedded store: a redo log as the truth, sled as index and state behind it.
+//!
+//! A commit is decided in memory, written into the log with those that waited beside it, synced once, and
+//! answered. sled learns of it later, coalesced, from one thread; a checkpoint says how far it has come, and
+//! after a crash the log from there on is applied again.
+//!
+//! ```text
+//! commit() ──queue──▶ portico-commit ──pwrite + fdatasync──▶ log/00000001.seg …      ──▶ answer
+//!                          │ memory (state, window of changes)
+//!                          └──frozen window each 30 s or 64 MiB──▶ portico-index ──▶ sled/, checkpoint, snap/
+//! ```
+//! Modules in reading order: `store` (the port), `decide` and `state` (what a commit does), `committer`,
+//! `frame` and `record` (the log's formats), `checkpointer` and `index` (sled behind), `recover`.
+
+mod backup;
+mod blocks;
+mod checkpoint;
+mod checkpointer;
+mod committer;
+mod decide;
+mod disk;
+mod engine;
+mod fill;
+mod frame;
+mod index;
+mod keyset;
+mod lane;
+mod listing;
+mod load;
+mod lock;
+mod mem;
+mod note;
+mod op;
+mod options;
+mod queue;
+mod read;
+mod record;
+mod recover;
+mod relay;
+mod salvage;
+mod segments;
+mod shared;
+mod signals;
+mod sled_engine;
+mod snapshot;
+mod state;
+mod store;
+mod sweep;
+mod verify;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use backup::{BackupFacts, Progress, check_backup, restore};
+pub use disk::{Disk, RealDisk, Space};
+pub use options::{DiskLimits, Options};
+pub use salvage::{Loss, SalvageReport, salvage};
+pub use store::SledStore;
+pub use verify::verify;

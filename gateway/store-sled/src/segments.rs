@@ -14,8 +14,9 @@ use portico_store::StoreError;
 use crate::disk::{Disk, sync_folder};
 use crate::record::Place;
 
-/// Bytes of a segment's header: magic (8), store id (16), segment (u32), CRC-32C of these (u32).
-pub(crate) const START: usize = 32;
+/// Bytes of a segment's header: magic (8), store id (16), segment (u32), its full size (u32), CRC-32C of these
+/// (u32), zero (u32).
+pub(crate) const START: usize = 40;
 const MAGIC: &[u8; 8] = b"PORTLOG1";
 /// Segments that stay open for reading.
 const OPEN_FILES: usize = 64;
@@ -47,21 +48,23 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<u32>> {
     Ok(found)
 }
 
-pub(crate) fn header(store: &[u8; 16], segment: u32) -> [u8; START] {
+pub(crate) fn header(store: &[u8; 16], segment: u32, bytes: u32) -> [u8; START] {
     let mut out = [0; START];
     out[..8].copy_from_slice(MAGIC);
     out[8..24].copy_from_slice(store);
     out[24..28].copy_from_slice(&segment.to_le_bytes());
-    let sum = crc32c::crc32c(&out[..28]);
-    out[28..].copy_from_slice(&sum.to_le_bytes());
+    out[28..32].copy_from_slice(&bytes.to_le_bytes());
+    let sum = crc32c::crc32c(&out[..32]);
+    out[32..36].copy_from_slice(&sum.to_le_bytes());
     out
 }
 
-/// The store id of a segment, when its header is whole and of this number.
-pub(crate) fn read_header(bytes: &[u8], segment: u32) -> Option<[u8; 16]> {
+/// Store id and full size of a segment, when its header is whole and of this number.
+pub(crate) fn read_header(bytes: &[u8], segment: u32) -> Option<([u8; 16], u32)> {
     let head = bytes.get(..START)?;
     let store: [u8; 16] = head.get(8..24)?.try_into().ok()?;
-    (head == header(&store, segment)).then_some(store)
+    let size = u32::from_le_bytes(head.get(28..32)?.try_into().ok()?);
+    (head == header(&store, segment, size)).then_some((store, size))
 }
 
 impl Segments {
@@ -88,7 +91,7 @@ impl Segments {
 
     fn make_at(&self, path: &Path, segment: u32, filled: u32) -> io::Result<File> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        file.write_all_at(&header(&self.store, segment), 0)?;
+        file.write_all_at(&header(&self.store, segment, self.bytes), 0)?;
         self.disk.fill(&file, START as u64, u64::from(filled))?;
         file.sync_data()?;
         Ok(file)

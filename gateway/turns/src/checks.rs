@@ -82,6 +82,11 @@ impl PreparedChecks {
         manifest.webhook.checks.iter().map(prepare).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Names of all checks.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|check| check.name)
+    }
+
     /// Makes every check that applies, and gives the names of those that passed.
     ///
     /// # Errors

@@ -42,13 +42,19 @@ pub(super) fn message(call: &ActionCall) -> Result<(String, Vec<String>), Fault>
     };
     let stamps: Vec<String> = message.external_ids.iter().filter(|id| is_ts(id)).cloned().collect();
     if stamps.is_empty() {
-        let reason = "Slack has no message behind messageId: it was not delivered yet, or it is a press or a command";
+        let reason =
+            "Slack has no message behind messageId: it was not delivered yet, or it is a press or a command";
         return Err(bad("messageId", reason));
     }
     let channel = match (message.tags.get("channelId"), &call.thread) {
         (Some(channel), _) => channel.to_owned(),
         (None, Some(thread)) => place::target(thread)?.0.to_owned(),
-        (None, None) => return Err(bad("conversationId", "conversationId is missing, must be the message's conversation")),
+        (None, None) => {
+            return Err(bad(
+                "conversationId",
+                "conversationId is missing, must be the message's conversation",
+            ));
+        }
     };
     Ok((channel, stamps))
 }

@@ -45,7 +45,11 @@ struct OneUser {
 /// `conversations.list`, one page.
 pub(super) fn channels(config: &SlackConfig, cursor: &str) -> OutboundRequest {
     let types = ("types", "public_channel,private_channel");
-    query(config, "conversations.list", &[types, ("exclude_archived", "true"), ("limit", "200"), ("cursor", cursor)])
+    query(
+        config,
+        "conversations.list",
+        &[types, ("exclude_archived", "true"), ("limit", "200"), ("cursor", cursor)],
+    )
 }
 
 fn users(config: &SlackConfig, cursor: &str) -> OutboundRequest {
@@ -72,7 +76,8 @@ struct Search {
 /// People or channels by a part of their name, people by their email address, too.
 pub(super) fn find(config: &SlackConfig, call: &ActionCall) -> Result<Turn, Fault> {
     let wanted = input::text(call, "query")?;
-    let search = Search { query: wanted.trim_start_matches(['#', '@']).to_lowercase(), pages: 1, found: Vec::new() };
+    let search =
+        Search { query: wanted.trim_start_matches(['#', '@']).to_lowercase(), pages: 1, found: Vec::new() };
     let request = match input::text(call, "channel")? {
         "dm" if is_email(wanted) => query(config, "users.lookupByEmail", &[("email", wanted)]),
         "dm" => users(config, ""),
@@ -86,9 +91,16 @@ fn is_email(text: &str) -> bool {
     text.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && domain.contains('.'))
 }
 
-pub(super) fn found(host: &dyn Host, config: &SlackConfig, note: Value, answer: &HttpAnswer) -> Result<Turn, Fault> {
-    let mut search: Search = serde_json::from_value(note).map_err(|error| Fault::new(FaultCode::Bug, format!("memo: {error}")))?;
-    let person = |user: &SlackUser| json!({ "displayName": user.shown(), "channel": "dm", "tags": { "id": user.id } });
+pub(super) fn found(
+    host: &dyn Host,
+    config: &SlackConfig,
+    note: Value,
+    answer: &HttpAnswer,
+) -> Result<Turn, Fault> {
+    let mut search: Search =
+        serde_json::from_value(note).map_err(|error| Fault::new(FaultCode::Bug, format!("memo: {error}")))?;
+    let person =
+        |user: &SlackUser| json!({ "displayName": user.shown(), "channel": "dm", "tags": { "id": user.id } });
     let next = match answer.label.as_str() {
         "users.lookupByEmail" => {
             match send::read::<OneUser>(answer) {
@@ -100,10 +112,21 @@ pub(super) fn found(host: &dyn Host, config: &SlackConfig, note: Value, answer: 
         }
         "users.list" => {
             let list: UserList = send::read(answer)?;
-            let names = |user: &SlackUser| [user.name.clone(), user.profile.real_name.clone(), user.profile.display_name.clone(), user.profile.email.clone()];
-            let fits = |user: &&SlackUser| !user.deleted && names(user).iter().any(|name| name.to_lowercase().contains(&search.query));
+            let names = |user: &SlackUser| {
+                [
+                    user.name.clone(),
+                    user.profile.real_name.clone(),
+                    user.profile.display_name.clone(),
+                    user.profile.email.clone(),
+                ]
+            };
+            let fits = |user: &&SlackUser| {
+                !user.deleted && names(user).iter().any(|name| name.to_lowercase().contains(&search.query))
+            };
             search.found.extend(list.members.iter().filter(fits).map(person));
-            Some(list.response_metadata.next_cursor).filter(|next| !next.is_empty()).map(|next| users(config, &next))
+            Some(list.response_metadata.next_cursor)
+                .filter(|next| !next.is_empty())
+                .map(|next| users(config, &next))
         }
         _ => {
             let list: ChannelList = send::read(answer)?;
@@ -111,7 +134,9 @@ pub(super) fn found(host: &dyn Host, config: &SlackConfig, note: Value, answer: 
             let fits = named.filter(|(name, _)| name.to_lowercase().contains(&search.query));
             let target = |(name, id): (&str, &String)| json!({ "displayName": name, "channel": "channel", "tags": { "id": id } });
             search.found.extend(fits.map(target));
-            Some(list.response_metadata.next_cursor).filter(|next| !next.is_empty()).map(|next| channels(config, &next))
+            Some(list.response_metadata.next_cursor)
+                .filter(|next| !next.is_empty())
+                .map(|next| channels(config, &next))
         }
     };
     search.found.truncate(MOST_FOUND);
@@ -136,7 +161,11 @@ pub(super) fn message(config: &SlackConfig, call: &ActionCall) -> Result<Turn, F
         return Err(input::bad("ts", "ts must be seconds and microseconds, such as 1360782804.083113"));
     }
     let arguments = [("channel", channel), ("latest", ts), ("inclusive", "true"), ("limit", "1")];
-    ask("retrieveMessage", query(config, "conversations.history", &arguments), json!({ "channel": channel, "ts": ts }))
+    ask(
+        "retrieveMessage",
+        query(config, "conversations.history", &arguments),
+        json!({ "channel": channel, "ts": ts }),
+    )
 }
 
 pub(super) fn retrieved(config: &SlackConfig, note: Value, answer: &HttpAnswer) -> Result<Turn, Fault> {
@@ -148,7 +177,9 @@ pub(super) fn retrieved(config: &SlackConfig, note: Value, answer: &HttpAnswer) 
     let part = |name: &str| note.get(name).and_then(Value::as_str).unwrap_or_default();
     let (channel, ts) = (part("channel"), part("ts"));
     let history: History = send::read(answer)?;
-    let field = |message: &Value, name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let field = |message: &Value, name: &str| {
+        message.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
     match history.messages.iter().find(|message| field(message, "ts") == ts) {
         Some(message) => Ok(output(json!({
             "type": field(message, "type"),
@@ -159,9 +190,12 @@ pub(super) fn retrieved(config: &SlackConfig, note: Value, answer: &HttpAnswer) 
         }))),
         // A reply in a thread is in no channel's history.
         None if answer.label == "conversations.history" => {
-            let arguments = [("channel", channel), ("ts", ts), ("latest", ts), ("inclusive", "true"), ("limit", "1")];
+            let arguments =
+                [("channel", channel), ("ts", ts), ("latest", ts), ("inclusive", "true"), ("limit", "1")];
             ask("retrieveMessage", query(config, "conversations.replies", &arguments), note.clone())
         }
-        None => Err(Fault::new(FaultCode::NotFound, "there is no message of that ts in the channel").at("/ts")),
+        None => {
+            Err(Fault::new(FaultCode::NotFound, "there is no message of that ts in the channel").at("/ts"))
+        }
     }
 }

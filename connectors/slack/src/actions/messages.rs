@@ -16,19 +16,44 @@ const TYPING: &str = "eyes";
 
 /// Emoji that bots send as such; Slack wants names.
 const NAMES: [(&str, &str); 20] = [
-    ("👍", "+1"), ("👎", "-1"), ("❤", "heart"), ("😂", "joy"), ("😄", "smile"), ("😀", "grinning"), ("🎉", "tada"),
-    ("👀", "eyes"), ("✅", "white_check_mark"), ("❌", "x"), ("🙏", "pray"), ("🔥", "fire"), ("😮", "open_mouth"),
-    ("😢", "cry"), ("🚀", "rocket"), ("👏", "clap"), ("🤔", "thinking_face"), ("💯", "100"), ("👌", "ok_hand"), ("👋", "wave"),
+    ("👍", "+1"),
+    ("👎", "-1"),
+    ("❤", "heart"),
+    ("😂", "joy"),
+    ("😄", "smile"),
+    ("😀", "grinning"),
+    ("🎉", "tada"),
+    ("👀", "eyes"),
+    ("✅", "white_check_mark"),
+    ("❌", "x"),
+    ("🙏", "pray"),
+    ("🔥", "fire"),
+    ("😮", "open_mouth"),
+    ("😢", "cry"),
+    ("🚀", "rocket"),
+    ("👏", "clap"),
+    ("🤔", "thinking_face"),
+    ("💯", "100"),
+    ("👌", "ok_hand"),
+    ("👋", "wave"),
 ];
 
 /// Typing: a status in assistant threads, else a reaction where the operator wants one.
-pub(super) fn typing(ctx: &Context, config: &SlackConfig, call: &ActionCall, on: bool) -> Result<Turn, Fault> {
+pub(super) fn typing(
+    ctx: &Context,
+    config: &SlackConfig,
+    call: &ActionCall,
+    on: bool,
+) -> Result<Turn, Fault> {
     let job = if on { "startTypingIndicator" } else { "stopTypingIndicator" };
     let reaction = reaction_call(config, call, on);
     let Some(thread) = &call.thread else {
         return match reaction {
             Some(reaction) => ask(job, reaction, Value::Null),
-            None => Err(input::bad("conversationId", "conversationId is missing, must be the id of a conversation")),
+            None => Err(input::bad(
+                "conversationId",
+                "conversationId is missing, must be the id of a conversation",
+            )),
         };
     };
     let (channel, thread_ts) = place::target(thread)?;
@@ -65,11 +90,18 @@ fn typing_text(locale: &str) -> &'static str {
 }
 
 /// Typing was shown, or not: only what the next call would meet, too, is an error.
-pub(super) fn typed(_config: &SlackConfig, sequence: Sequence, answers: &[HttpAnswer]) -> Result<Turn, Fault> {
+pub(super) fn typed(sequence: Sequence, answers: &[HttpAnswer]) -> Result<Turn, Fault> {
     let answer = answers.first().ok_or_else(|| Fault::new(FaultCode::Bug, "resumed without an answer"))?;
     match send::read::<Value>(answer) {
         Ok(_) => Ok(output(json!({}))),
-        Err(fault) if matches!(fault.code, FaultCode::RateLimited | FaultCode::Unavailable | FaultCode::Unauthenticated) => Err(fault),
+        Err(fault)
+            if matches!(
+                fault.code,
+                FaultCode::RateLimited | FaultCode::Unavailable | FaultCode::Unauthenticated
+            ) =>
+        {
+            Err(fault)
+        }
         // A thread of a direct message that is no assistant thread.
         Err(_) => match serde_json::from_value::<Option<OutboundRequest>>(sequence.note) {
             Ok(Some(reaction)) => Sequence::new(&sequence.job, vec![reaction.bearer("bot_token")]).start(),
@@ -82,7 +114,9 @@ pub(super) fn typed(_config: &SlackConfig, sequence: Sequence, answers: &[HttpAn
 pub(super) fn react(config: &SlackConfig, call: &ActionCall, method: &str) -> Result<Turn, Fault> {
     let name = emoji_name(input::text(call, "reaction")?)?;
     let (channel, stamps) = input::message(call)?;
-    let Some(ts) = stamps.first() else { return Err(input::bad("messageId", "messageId stands for no message")) };
+    let Some(ts) = stamps.first() else {
+        return Err(input::bad("messageId", "messageId stands for no message"));
+    };
     let body = json!({ "channel": channel, "timestamp": ts, "name": name });
     ask(&call.name, write(config, method, &body).repeatable(), Value::Null)
 }
@@ -92,10 +126,16 @@ fn emoji_name(reaction: &str) -> Result<String, Fault> {
     if let Some((_, name)) = NAMES.iter().find(|(emoji, _)| *emoji == bare) {
         return Ok((*name).to_owned());
     }
-    let named = !bare.is_empty() && bare.len() <= 100 && bare.chars().all(|letter| {
-        letter.is_alphanumeric() || matches!(letter, '_' | '-' | '+' | '\'' | ':' | '.')
-    });
-    if named { Ok(bare.to_owned()) } else { Err(input::bad("reaction", "reaction must be Slack's name of an emoji, such as thumbsup")) }
+    let named = !bare.is_empty()
+        && bare.len() <= 100
+        && bare
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '+' | '\'' | ':' | '.'));
+    if named {
+        Ok(bare.to_owned())
+    } else {
+        Err(input::bad("reaction", "reaction must be Slack's name of an emoji, such as thumbsup"))
+    }
 }
 
 /// `chat.update` for every message that the old one became.
@@ -105,7 +145,11 @@ pub(super) fn edit(host: &dyn Host, config: &SlackConfig, call: &ActionCall) -> 
     let mut effects = Vec::new();
     let posts = posts(host, &content, &mut effects)?;
     if posts.len() > stamps.len() {
-        let reason = format!("the new content needs {} messages at Slack, the old one has {}; send a new message", posts.len(), stamps.len());
+        let reason = format!(
+            "the new content needs {} messages at Slack, the old one has {}; send a new message",
+            posts.len(),
+            stamps.len()
+        );
         return Err(input::bad("payload", reason));
     }
     let mut calls = Vec::new();
@@ -129,7 +173,11 @@ pub(super) fn edit(host: &dyn Host, config: &SlackConfig, call: &ActionCall) -> 
 /// `chat.delete` for every message that the old one became.
 pub(super) fn delete(config: &SlackConfig, call: &ActionCall) -> Result<Turn, Fault> {
     let (channel, stamps) = input::message(call)?;
-    let one = |ts: &String| write(config, "chat.delete", &json!({ "channel": channel, "ts": ts })).bearer("bot_token").repeatable();
+    let one = |ts: &String| {
+        write(config, "chat.delete", &json!({ "channel": channel, "ts": ts }))
+            .bearer("bot_token")
+            .repeatable()
+    };
     Sequence::new(&call.name, stamps.iter().map(one).collect()).start()
 }
 
@@ -152,7 +200,9 @@ pub(super) fn respond(host: &dyn Host, call: &ActionCall) -> Result<Turn, Fault>
     let id = match (input::optional(call, "responseId")?, &call.message) {
         (Some(id), _) => id,
         (None, Some(message)) => message.external_ids.first().map(String::as_str).unwrap_or_default(),
-        (None, None) => return Err(input::bad("messageId", "messageId or responseId must name what is answered")),
+        (None, None) => {
+            return Err(input::bad("messageId", "messageId or responseId must name what is answered"));
+        }
     };
     let Some(address) = respond::address(host, id) else {
         let reason = "there is no response address (any more): Slack gives one with commands, presses and message shortcuts, for 30 minutes";
@@ -164,13 +214,20 @@ pub(super) fn respond(host: &dyn Host, call: &ActionCall) -> Result<Turn, Fault>
     }
     let replace = input::flag(call, "replaceOriginal")?;
     if input::flag(call, "deleteOriginal")? {
-        return Sequence::new("respond", vec![OutboundRequest::json("response_url", address, &json!({ "delete_original": true }))]).start();
+        return Sequence::new(
+            "respond",
+            vec![OutboundRequest::json("response_url", address, &json!({ "delete_original": true }))],
+        )
+        .start();
     }
     let content = content(call)?;
     let mut effects = Vec::new();
     let posts = posts(host, &content, &mut effects)?;
     if posts.len() > 5 {
-        return Err(input::bad("payload", "the content needs more than the 5 messages that a response address takes"));
+        return Err(input::bad(
+            "payload",
+            "the content needs more than the 5 messages that a response address takes",
+        ));
     }
     let body = |(index, post): (usize, Post)| {
         let replace = replace && index == 0;
@@ -185,12 +242,19 @@ pub(super) fn respond(host: &dyn Host, call: &ActionCall) -> Result<Turn, Fault>
 /// The response address answers `ok` as text, or an error.
 pub(super) fn responded(sequence: Sequence, answers: &[HttpAnswer]) -> Result<Turn, Fault> {
     let read = |_: &OutboundRequest, answer: &HttpAnswer| {
-        let gone = || Fault::new(FaultCode::Unreachable, "the response address is used up (5 answers) or too old (30 minutes)");
+        let gone = || {
+            Fault::new(
+                FaultCode::Unreachable,
+                "the response address is used up (5 answers) or too old (30 minutes)",
+            )
+        };
         match &answer.outcome {
-            Ok(response) if response.is_success() => match serde_json::from_slice::<Value>(response.bytes()) {
-                Ok(Value::Object(_)) => send::read::<Value>(answer).map(|_| Step::ok()),
-                _ => Ok(Step::ok()),
-            },
+            Ok(response) if response.is_success() => {
+                match serde_json::from_slice::<Value>(response.bytes()) {
+                    Ok(Value::Object(_)) => send::read::<Value>(answer).map(|_| Step::ok()),
+                    _ => Ok(Step::ok()),
+                }
+            }
             Ok(response) if matches!(response.status, 404 | 410) => Err(gone()),
             _ => match send::read::<Value>(answer) {
                 Err(fault) if matches!(send::error_of(&fault), "used_url" | "expired_url") => Err(gone()),
@@ -212,7 +276,11 @@ fn content(call: &ActionCall) -> Result<Content, Fault> {
 }
 
 /// The messages that a content becomes, where none of them is a file.
-fn posts(host: &dyn Host, content: &Content, effects: &mut Vec<portico_contract::Effect>) -> Result<Vec<Post>, Fault> {
+fn posts(
+    host: &dyn Host,
+    content: &Content,
+    effects: &mut Vec<portico_contract::Effect>,
+) -> Result<Vec<Post>, Fault> {
     let one = |piece| match piece {
         Piece::Post(post) | Piece::Picture(post, _) => Ok(post),
         Piece::Upload(_) => Err(input::bad("type", "Slack can't put a file here; send it as a message")),

@@ -1,8 +1,6 @@
 //! Actions on conversations, views and files.
 
-use portico_contract::{
-    ActionCall, Effect, Fault, FaultCode, HttpAnswer, Keep, OutboundRequest, Turn,
-};
+use portico_contract::{ActionCall, Effect, Fault, FaultCode, HttpAnswer, Keep, OutboundRequest, Turn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -39,12 +37,20 @@ pub(super) fn fetched(config: &SlackConfig, answer: &HttpAnswer) -> Result<Turn,
             url_private_download: Option<String>,
         }
         let file = send::read::<Info>(answer)?.file;
-        let address = file.url_private_download.or(file.url_private).filter(|address| config.is_slack(address));
-        let address = address.ok_or_else(|| Fault::new(FaultCode::NotFound, "Slack has no address for the file; it may be deleted"))?;
+        let address =
+            file.url_private_download.or(file.url_private).filter(|address| config.is_slack(address));
+        let address = address.ok_or_else(|| {
+            Fault::new(FaultCode::NotFound, "Slack has no address for the file; it may be deleted")
+        })?;
         return ask("media", download(&address), Value::Null);
     }
     let response = answer.outcome.as_ref().map_err(|failure| send::transport("file", *failure))?;
-    let no_right = || Fault::new(FaultCode::Forbidden, "Slack did not hand out the file; add the scope files:read and install the app again");
+    let no_right = || {
+        Fault::new(
+            FaultCode::Forbidden,
+            "Slack did not hand out the file; add the scope files:read and install the app again",
+        )
+    };
     match (response.status, blob_of(&response.body)) {
         // Without the right Slack answers with a page to log in, and calls it a success.
         (200..=299, Some(blob)) => {
@@ -55,7 +61,11 @@ pub(super) fn fetched(config: &SlackConfig, answer: &HttpAnswer) -> Result<Turn,
         (300..=399 | 401 | 403, _) => Err(no_right()),
         (404 | 410, _) => Err(Fault::new(FaultCode::NotFound, "the file is gone")),
         (429, _) => Err(Fault::new(FaultCode::RateLimited, "Slack wants a pause").retry_after_ms(
-            response.header("retry-after").and_then(|seconds| seconds.parse::<u32>().ok()).unwrap_or(10).saturating_mul(1000),
+            response
+                .header("retry-after")
+                .and_then(|seconds| seconds.parse::<u32>().ok())
+                .unwrap_or(10)
+                .saturating_mul(1000),
         )),
         (status, _) => Err(Fault::new(FaultCode::Unavailable, format!("file: answered {status}"))),
     }
@@ -65,12 +75,16 @@ pub(super) fn fetched(config: &SlackConfig, answer: &HttpAnswer) -> Result<Turn,
 pub(super) fn start_dm(config: &SlackConfig, call: &ActionCall) -> Result<Turn, Fault> {
     let users = match input::optional(call, "slackUserId")? {
         Some(users) => users,
-        None => input::text(call, "userId").map_err(|_| input::bad("slackUserId", "slackUserId is missing, must be a Slack user id"))?,
+        None => input::text(call, "userId")
+            .map_err(|_| input::bad("slackUserId", "slackUserId is missing, must be a Slack user id"))?,
     };
     let ids: Vec<&str> = users.split(',').map(str::trim).filter(|id| !id.is_empty()).collect();
     let known = |id: &&str| id.starts_with(['U', 'W']) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if ids.is_empty() || ids.len() > 8 || !ids.iter().all(known) {
-        return Err(input::bad("slackUserId", "slackUserId must be 1 to 8 Slack user ids such as U0123ABCD, separated by commas"));
+        return Err(input::bad(
+            "slackUserId",
+            "slackUserId must be 1 to 8 Slack user ids such as U0123ABCD, separated by commas",
+        ));
     }
     let body = json!({ "users": ids.join(",") });
     ask("startDmConversation", write(config, "conversations.open", &body).repeatable(), Value::Null)
@@ -98,7 +112,11 @@ pub(super) struct Room {
 /// Opens the conversation of a channel by its id or name.
 pub(super) fn start_channel(config: &SlackConfig, call: &ActionCall) -> Result<Turn, Fault> {
     if let Some(id) = input::optional(call, "channelId")? {
-        return ask("startChannelConversation", query(config, "conversations.info", &[("channel", id)]), Value::Null);
+        return ask(
+            "startChannelConversation",
+            query(config, "conversations.info", &[("channel", id)]),
+            Value::Null,
+        );
     }
     let name = input::optional(call, "channelName")?.map(|name| name.trim_start_matches('#').to_lowercase());
     let Some(name) = name.filter(|name| !name.is_empty()) else {
@@ -107,7 +125,11 @@ pub(super) fn start_channel(config: &SlackConfig, call: &ActionCall) -> Result<T
     ask("startChannelConversation", lookup::channels(config, ""), json!({ "name": name, "pages": 1 }))
 }
 
-pub(super) fn channel_started(config: &SlackConfig, note: &Value, answer: &HttpAnswer) -> Result<Turn, Fault> {
+pub(super) fn channel_started(
+    config: &SlackConfig,
+    note: &Value,
+    answer: &HttpAnswer,
+) -> Result<Turn, Fault> {
     if answer.label == "conversations.info" {
         return Ok(opened(send::read::<Opened>(answer)?.channel));
     }
@@ -119,9 +141,17 @@ pub(super) fn channel_started(config: &SlackConfig, note: &Value, answer: &HttpA
         return Ok(opened(room));
     }
     if next.is_empty() || pages >= lookup::MOST_PAGES {
-        return Err(Fault::new(FaultCode::NotFound, "the bot sees no channel of that name; invite it, or use channelId").at("/channelName"));
+        return Err(Fault::new(
+            FaultCode::NotFound,
+            "the bot sees no channel of that name; invite it, or use channelId",
+        )
+        .at("/channelName"));
     }
-    ask("startChannelConversation", lookup::channels(config, &next), json!({ "name": name, "pages": pages + 1 }))
+    ask(
+        "startChannelConversation",
+        lookup::channels(config, &next),
+        json!({ "name": name, "pages": pages + 1 }),
+    )
 }
 
 fn opened(room: Room) -> Turn {
@@ -132,7 +162,11 @@ fn opened(room: Room) -> Turn {
 
 /// `conversations.setTopic`.
 pub(super) fn set_topic(config: &SlackConfig, call: &ActionCall) -> Result<Turn, Fault> {
-    let topic = call.input.get("topic").and_then(Value::as_str).ok_or_else(|| input::bad("topic", "topic is missing, must be a text"))?;
+    let topic = call
+        .input
+        .get("topic")
+        .and_then(Value::as_str)
+        .ok_or_else(|| input::bad("topic", "topic is missing, must be a text"))?;
     if topic.chars().count() > 250 {
         return Err(input::bad("topic", "topic must have at most 250 characters"));
     }
@@ -148,7 +182,11 @@ pub(super) fn topic_set(answer: &HttpAnswer) -> Result<Turn, Fault> {
 
 /// `views.open`, within 3 seconds of a press or command.
 pub(super) fn open_view(config: &SlackConfig, call: &ActionCall) -> Result<Turn, Fault> {
-    let view = call.input.get("view").filter(|view| view.is_object()).ok_or_else(|| input::bad("view", "view is missing, must be an object"))?;
+    let view = call
+        .input
+        .get("view")
+        .filter(|view| view.is_object())
+        .ok_or_else(|| input::bad("view", "view is missing, must be an object"))?;
     let body = json!({ "trigger_id": input::text(call, "triggerId")?, "view": view });
     ask("openView", write(config, "views.open", &body), Value::Null)
 }

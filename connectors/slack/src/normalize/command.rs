@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use portico_contract::{Content, Event as Emitted, Fault, Host, InboundMessage, InboundRequest, Party, Tags, Turn};
+use portico_contract::{
+    Content, Event as Emitted, Fault, Host, InboundMessage, InboundRequest, Party, Tags, Turn,
+};
 use portico_kit::time::epoch_millis;
 use url::form_urlencoded;
 
@@ -21,7 +23,11 @@ pub(super) fn normalize(host: &dyn Host, request: &InboundRequest) -> Result<Tur
     let need = |name: &'static str| field(name).ok_or_else(|| missing(name));
     let (command, user, channel) = (need("command")?, need("user_id")?, need("channel_id")?);
     let arguments = content::readable(field("text").unwrap_or_default());
-    let text = if arguments.trim().is_empty() { command.to_owned() } else { format!("{command} {}", arguments.trim()) };
+    let text = if arguments.trim().is_empty() {
+        command.to_owned()
+    } else {
+        format!("{command} {}", arguments.trim())
+    };
     let stamp = request.header("x-slack-request-timestamp").unwrap_or_default();
     // Commands are never repeated by Slack and have no id; trigger and response address are made once for each.
     let external_id = match (field("trigger_id"), field("response_url")) {
@@ -30,15 +36,22 @@ pub(super) fn normalize(host: &dyn Host, request: &InboundRequest) -> Result<Tur
         (None, None) => format!("command-{user}-{channel}-{stamp}"),
     };
     let mut thread = room(channel, channel.starts_with('D'));
-    if let Some(name) = field("channel_name").filter(|name| !NAMELESS.iter().any(|none| name.starts_with(none))) {
+    if let Some(name) =
+        field("channel_name").filter(|name| !NAMELESS.iter().any(|none| name.starts_with(none)))
+    {
         thread.tags.set("title", name);
     }
-    let sent_at = epoch_millis(stamp).and_then(|millis| u64::try_from(millis).ok()).unwrap_or(request.received_at);
+    let sent_at =
+        epoch_millis(stamp).and_then(|millis| u64::try_from(millis).ok()).unwrap_or(request.received_at);
     let message = InboundMessage {
         external_id: external_id.clone(),
         dedupe: None,
         thread,
-        author: Party { id: user.to_owned(), name: field("user_name").map(str::to_owned), ..Party::default() },
+        author: Party {
+            id: user.to_owned(),
+            name: field("user_name").map(str::to_owned),
+            ..Party::default()
+        },
         sent_at,
         content: Content::text(text),
         reply_to: None,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::event::Scene;
 use crate::profile::SlackUser;
-use crate::wire::{Envelope, Event, Text};
+use crate::wire::{Envelope, Event, Text, number};
 
 /// A turn with one event.
 pub(super) fn emit(name: &'static str, id: String, thread: Option<Thread>, user: &str, data: Value) -> Turn {
@@ -76,9 +76,15 @@ fn whole(frame: Frame<'_>) -> Option<Turn> {
 /// Slack holds events back: the operator should know, and so may the bot.
 pub(super) fn rate_limited(host: &dyn Host, envelope: &Envelope<'_>) -> Turn {
     host.log(Level::Warn, "Slack holds events back: more than 30,000 in an hour", &[]);
-    let minute: u64 = envelope.minute_rate_limited.parse().unwrap_or_default();
+    let minute = number(envelope.minute_rate_limited).unwrap_or_default();
     let team = &*envelope.team_id;
-    emit("appRateLimited", format!("{team}:{minute}"), None, "", json!({ "teamId": team, "minuteRateLimited": minute }))
+    emit(
+        "appRateLimited",
+        format!("{team}:{minute}"),
+        None,
+        "",
+        json!({ "teamId": team, "minuteRateLimited": minute }),
+    )
 }
 
 /// Somebody joined the workspace: here `user` is an object.

@@ -7,7 +7,7 @@ use super::{custom, message, missing, reaction};
 use crate::config::SlackConfig;
 use crate::place::{self, Place};
 use crate::setup;
-use crate::wire::{Envelope, Event};
+use crate::wire::{Envelope, Event, number};
 
 /// Who is speaking, and for whom.
 #[derive(Clone, Copy)]
@@ -24,7 +24,8 @@ impl Scene<'_> {
         if user.is_empty() {
             return false;
         }
-        let named = self.envelope.authorizations.as_ref().and_then(|all| all.first()).filter(|one| one.is_bot);
+        let named =
+            self.envelope.authorizations.as_ref().and_then(|all| all.first()).filter(|one| one.is_bot);
         match named {
             Some(bot) => *bot.user_id == *user,
             None => setup::bot(self.host).is_some_and(|bot| bot.user_id == user),
@@ -33,7 +34,8 @@ impl Scene<'_> {
 
     /// The bot's own user id, where it is known.
     pub(super) fn self_id(&self) -> Option<String> {
-        let named = self.envelope.authorizations.as_ref().and_then(|all| all.first()).filter(|one| one.is_bot);
+        let named =
+            self.envelope.authorizations.as_ref().and_then(|all| all.first()).filter(|one| one.is_bot);
         named.and_then(|bot| bot.user_id.owned()).or_else(|| setup::bot(self.host).map(|bot| bot.user_id))
     }
 
@@ -76,15 +78,25 @@ pub(super) fn normalize(
             Some(started) if !started.channel_id.is_empty() && !started.thread_ts.is_empty() => {
                 let data = json!({ "userId": &*started.user_id, "channelId": &*started.channel_id, "threadTs": &*started.thread_ts });
                 let thread = place::thread(&started.channel_id, &started.thread_ts);
-                Ok(custom::emit("assistantThreadStarted", scene.event_id(event), Some(thread), &started.user_id, data))
+                Ok(custom::emit(
+                    "assistantThreadStarted",
+                    scene.event_id(event),
+                    Some(thread),
+                    &started.user_id,
+                    data,
+                ))
             }
             _ => Err(missing("event.assistant_thread.thread_ts")),
         },
         "app_uninstalled" => {
-            host.log(Level::Error, "the app was removed from the workspace; install it again and configure the new token", &[]);
+            host.log(
+                Level::Error,
+                "the app was removed from the workspace; install it again and configure the new token",
+                &[],
+            );
             let data = json!({ "teamId": &*envelope.team_id });
             let turn = custom::emit("appUninstalled", scene.event_id(event), None, "", data);
-            Ok(setup::mark_revoked(host, turn, "app_uninstalled", &envelope.event_time))
+            Ok(setup::mark_revoked(host, turn, "app_uninstalled", number(envelope.event_time)))
         }
         "tokens_revoked" => {
             let bots = event.tokens.as_ref().and_then(|tokens| tokens.bot.as_deref()).unwrap_or_default();
@@ -96,7 +108,7 @@ pub(super) fn normalize(
                 return Ok(turn);
             }
             host.log(Level::Error, "the bot token was revoked; configure a new one", &[]);
-            Ok(setup::mark_revoked(host, turn, "tokens_revoked", &envelope.event_time))
+            Ok(setup::mark_revoked(host, turn, "tokens_revoked", number(envelope.event_time)))
         }
         "" => Err(missing("event.type")),
         _ => generic(),

@@ -1,6 +1,8 @@
 //! Messages, mentions, edits and deletions.
 
-use portico_contract::{Deletion, Edit, Event as Emitted, Fault, InboundMessage, Millis, Party, Tags, Thread, Turn};
+use portico_contract::{
+    Deletion, Edit, Event as Emitted, Fault, InboundMessage, Millis, Party, Tags, Thread, Turn,
+};
 use portico_kit::time::slack_ts_millis;
 
 use super::event::Scene;
@@ -13,12 +15,39 @@ const WORDS: [&str; 4] = ["", "file_share", "thread_broadcast", "me_message"];
 
 /// Subtypes that Slack writes by itself, or that other bots wrote.
 const SERVICE: [&str; 33] = [
-    "assistant_app_thread", "bot_add", "bot_disable", "bot_enable", "bot_message", "bot_remove", "channel_archive",
-    "channel_convert_to_private", "channel_convert_to_public", "channel_join", "channel_leave", "channel_name",
-    "channel_posting_permissions", "channel_purpose", "channel_topic", "channel_unarchive", "ekm_access_denied",
-    "file_comment", "file_mention", "group_archive", "group_join", "group_leave", "group_name", "group_purpose",
-    "group_topic", "group_unarchive", "huddle_thread", "message_replied", "pinned_item", "reminder_add",
-    "reply_broadcast", "tombstone", "unpinned_item",
+    "assistant_app_thread",
+    "bot_add",
+    "bot_disable",
+    "bot_enable",
+    "bot_message",
+    "bot_remove",
+    "channel_archive",
+    "channel_convert_to_private",
+    "channel_convert_to_public",
+    "channel_join",
+    "channel_leave",
+    "channel_name",
+    "channel_posting_permissions",
+    "channel_purpose",
+    "channel_topic",
+    "channel_unarchive",
+    "ekm_access_denied",
+    "file_comment",
+    "file_mention",
+    "group_archive",
+    "group_join",
+    "group_leave",
+    "group_name",
+    "group_purpose",
+    "group_topic",
+    "group_unarchive",
+    "huddle_thread",
+    "message_replied",
+    "pinned_item",
+    "reminder_add",
+    "reply_broadcast",
+    "tombstone",
+    "unpinned_item",
 ];
 
 /// What a `message` or `app_mention` event says; `None` when it should be passed on whole.
@@ -60,8 +89,16 @@ fn written(scene: Scene<'_>, event: &Event<'_>) -> Result<Option<Turn>, Fault> {
     // A message and its mention are two events with two ids; this is the same for both.
     let dedupe = format!("{}:{channel}:{ts}", &*scene.envelope.team_id);
     let reply_to = Some(event.thread_ts.to_string()).filter(|root| !root.is_empty() && root != ts);
-    let mut message =
-        InboundMessage { external_id: ts.to_owned(), dedupe: Some(dedupe), thread, author: author(event, user), sent_at, content, reply_to, tags };
+    let mut message = InboundMessage {
+        external_id: ts.to_owned(),
+        dedupe: Some(dedupe),
+        thread,
+        author: author(event, user),
+        sent_at,
+        content,
+        reply_to,
+        tags,
+    };
     let Some(fork) = fork else { return Ok(Some(Turn::emit([Emitted::Message(message)]))) };
     let mut copy = message.clone();
     message.tags.set("forkedToThread", "true");
@@ -76,7 +113,9 @@ fn changed(scene: Scene<'_>, event: &Event<'_>) -> Result<Option<Turn>, Fault> {
     if &*message.subtype == "tombstone" {
         // A message with replies that was deleted leaves its place behind.
         let before = event.previous_message.as_deref().unwrap_or(message);
-        if is_foreign(scene, before) || event.previous_message.as_ref().is_some_and(|before| &*before.subtype == "tombstone") {
+        if is_foreign(scene, before)
+            || event.previous_message.as_ref().is_some_and(|before| &*before.subtype == "tombstone")
+        {
             return Ok(Some(Turn::emit([])));
         }
         return gone(scene, event, &message.ts, before).map(Some);
@@ -99,7 +138,14 @@ fn changed(scene: Scene<'_>, event: &Event<'_>) -> Result<Option<Turn>, Fault> {
     let at = edited.ts.some().or(event.event_ts.some()).unwrap_or(ts);
     let at = millis(at, "event.message.edited.ts")?;
     let edit = |thread: Thread, event_id: String| {
-        Emitted::Edit(Edit { event_id, external_id: ts.to_owned(), thread, author: author(message, user), content: content.clone(), at })
+        Emitted::Edit(Edit {
+            event_id,
+            external_id: ts.to_owned(),
+            thread,
+            author: author(message, user),
+            content: content.clone(),
+            at,
+        })
     };
     both(scene, event, ts, &message.thread_ts, edit).map(Some)
 }
@@ -125,7 +171,13 @@ fn gone(scene: Scene<'_>, event: &Event<'_>, ts: &str, before: &Event<'_>) -> Re
     let at = millis(event.event_ts.some().or(event.ts.some()).unwrap_or(ts), "event.event_ts")?;
     let person = before.user.some().map(|user| author(before, user));
     both(scene, event, ts, &before.thread_ts, |thread, event_id| {
-        Emitted::Deletion(Deletion { event_id, external_id: ts.to_owned(), thread, author: person.clone(), at })
+        Emitted::Deletion(Deletion {
+            event_id,
+            external_id: ts.to_owned(),
+            thread,
+            author: person.clone(),
+            at,
+        })
     })
 }
 
@@ -153,7 +205,9 @@ fn mentions_self(scene: Scene<'_>, text: &str) -> bool {
     // The id is looked for only where there is a mention at all.
     text.contains("<@")
         && scene.self_id().is_some_and(|id| {
-            text.split("<@").skip(1).any(|rest| rest.strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with(['>', '|'])))
+            text.split("<@")
+                .skip(1)
+                .any(|rest| rest.strip_prefix(id.as_str()).is_some_and(|rest| rest.starts_with(['>', '|'])))
         })
 }
 
@@ -168,7 +222,7 @@ fn author(message: &Event<'_>, user: &str) -> Party {
 }
 
 pub(super) fn millis(ts: &str, field: &str) -> Result<Millis, Fault> {
-    slack_ts_millis(ts)
-        .and_then(|millis| u64::try_from(millis).ok())
-        .ok_or_else(|| unreadable(format!("{field}: must be seconds and microseconds, such as 1360782804.083113")))
+    slack_ts_millis(ts).and_then(|millis| u64::try_from(millis).ok()).ok_or_else(|| {
+        unreadable(format!("{field}: must be seconds and microseconds, such as 1360782804.083113"))
+    })
 }

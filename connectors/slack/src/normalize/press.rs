@@ -26,8 +26,10 @@ pub(super) fn normalize(host: &dyn Host, interaction: &Interaction<'_>) -> Resul
     let message = interaction.message.as_ref();
     let ts = container.and_then(|at| at.message_ts.some()).or(interaction.message_ts.some());
     let ts = ts.or(message.and_then(|message| message.ts.some())).unwrap_or_default();
-    let thread_ts = container.and_then(|at| at.thread_ts.some()).or(message.and_then(|message| message.thread_ts.some()));
-    let mut thread = Place { channel, channel_type: "", thread_ts: thread_ts.unwrap_or_default(), ts }.plain();
+    let thread_ts =
+        container.and_then(|at| at.thread_ts.some()).or(message.and_then(|message| message.thread_ts.some()));
+    let mut thread =
+        Place { channel, channel_type: "", thread_ts: thread_ts.unwrap_or_default(), ts }.plain();
     let name = interaction.channel.as_ref().and_then(|channel| channel.name.some());
     if let Some(name) = name.filter(|name| !matches!(*name, "directmessage" | "privategroup")) {
         thread.tags.set("title", name);
@@ -38,7 +40,11 @@ pub(super) fn normalize(host: &dyn Host, interaction: &Interaction<'_>) -> Resul
         if action.action_id.starts_with(URL) {
             continue;
         }
-        let pressed_at = action.action_ts.some().or(interaction.action_ts.some()).ok_or_else(|| missing("payload.actions[0].action_ts"))?;
+        let pressed_at = action
+            .action_ts
+            .some()
+            .or(interaction.action_ts.some())
+            .ok_or_else(|| missing("payload.actions[0].action_ts"))?;
         let suffix = if index == 0 { String::new() } else { format!("-{index}") };
         let external_id = format!("press-{pressed_at}{suffix}");
         let element = action.action_id.some().unwrap_or(&action.name);
@@ -49,7 +55,10 @@ pub(super) fn normalize(host: &dyn Host, interaction: &Interaction<'_>) -> Resul
             .with("blockId", action.block_id.some().unwrap_or(&interaction.callback_id))
             .with("triggerId", &*interaction.trigger_id);
         turn.effects.push(portico_contract::Effect::Emit(Emitted::Message(InboundMessage {
-            dedupe: Some(format!("{}:{channel}:{ts}:{}:{element}:{pressed_at}{suffix}", &*interaction.team, &*interaction.user.id)),
+            dedupe: Some(format!(
+                "{}:{channel}:{ts}:{}:{element}:{pressed_at}{suffix}",
+                &*interaction.team, &*interaction.user.id
+            )),
             external_id: external_id.clone(),
             thread: thread.clone(),
             author: author(interaction),
@@ -86,7 +95,10 @@ fn read(action: &Action<'_>) -> (String, Option<String>) {
     match &*action.kind {
         "button" | "workflow_button" => {
             // A button needs no value; then its name is what tells it from the others.
-            (action.text.0.to_string(), action.value.owned().or_else(|| action.action_id.owned().or_else(|| action.name.owned())))
+            (
+                action.text.0.to_string(),
+                action.value.owned().or_else(|| action.action_id.owned().or_else(|| action.name.owned())),
+            )
         }
         "users_select" => one(&action.selected_user),
         "conversations_select" => one(&action.selected_conversation),

@@ -57,8 +57,12 @@ pub(super) fn normalize(scene: Scene<'_>, event: &Event<'_>) -> Result<Option<Tu
     let mut url = Url::parse(&scene.config.method("chat.getPermalink"))
         .map_err(|error| Fault::new(FaultCode::BadConfig, format!("api_url: {error}")).at("/api_url"))?;
     url.query_pairs_mut().append_pair("channel", channel).append_pair("message_ts", ts);
-    let call = OutboundRequest { timeout_ms: Some(5_000), ..OutboundRequest::get("chat.getPermalink", url).bearer("bot_token") };
-    let note = serde_json::to_value(&pending).map_err(|error| Fault::new(FaultCode::Bug, error.to_string()))?;
+    let call = OutboundRequest {
+        timeout_ms: Some(5_000),
+        ..OutboundRequest::get("chat.getPermalink", url).bearer("bot_token")
+    };
+    let note =
+        serde_json::to_value(&pending).map_err(|error| Fault::new(FaultCode::Bug, error.to_string()))?;
     Sequence::new(JOB, vec![call]).with_note(note).start().map(Some)
 }
 
@@ -66,7 +70,11 @@ pub(super) fn normalize(scene: Scene<'_>, event: &Event<'_>) -> Result<Option<Tu
 ///
 /// # Errors
 /// `bug` when the memo is not of this job.
-pub(crate) fn resume(config: &SlackConfig, sequence: Sequence, answers: &[HttpAnswer]) -> Result<Turn, Fault> {
+pub(crate) fn resume(
+    config: &SlackConfig,
+    sequence: Sequence,
+    answers: &[HttpAnswer],
+) -> Result<Turn, Fault> {
     #[derive(Deserialize)]
     struct Link {
         permalink: String,
@@ -95,5 +103,7 @@ pub(crate) fn resume(config: &SlackConfig, sequence: Sequence, answers: &[HttpAn
 /// The permalink of a message in a thread names the thread: `…/p1358546515000008?thread_ts=1358546515.000001&cid=C1`.
 fn thread_of(permalink: &str) -> Option<String> {
     let url = Url::parse(permalink).ok()?;
-    url.query_pairs().find(|(name, value)| name == "thread_ts" && !value.is_empty()).map(|(_, value)| value.into_owned())
+    url.query_pairs()
+        .find(|(name, value)| name == "thread_ts" && !value.is_empty())
+        .map(|(_, value)| value.into_owned())
 }

@@ -87,9 +87,11 @@ impl<'e> Blocks<'e> {
     /// `bad-input` that names the field, below `place`.
     pub(crate) fn card(&mut self, host: &dyn Host, card: &Card, place: &str) -> Result<(), Fault> {
         let title = one_line(&card.title);
-        let mut texts: Vec<String> = escaped(&title, SECTION - 2).iter().map(|text| format!("*{text}*")).collect();
+        let mut texts: Vec<String> =
+            escaped(&title, SECTION - 2).iter().map(|text| format!("*{text}*")).collect();
         for text in card.subtitle.as_deref().map(|text| escaped(text, SECTION)).unwrap_or_default() {
-            match texts.last_mut().filter(|last| Measure::Utf16.of(last) + Measure::Utf16.of(&text) < SECTION) {
+            match texts.last_mut().filter(|last| Measure::Utf16.of(last) + Measure::Utf16.of(&text) < SECTION)
+            {
                 Some(last) => {
                     last.push('\n');
                     last.push_str(&text);
@@ -100,19 +102,27 @@ impl<'e> Blocks<'e> {
         let mut group: Vec<Value> = texts.into_iter().map(section).collect();
         if let Some(address) = card.image_url.as_deref() {
             if !is_web(address) || Measure::Utf16.of(address) > ADDRESS {
-                return Err(bad(format!("{place}/imageUrl"), "imageUrl must be an http or https address of at most 3,000 characters"));
+                return Err(bad(
+                    format!("{place}/imageUrl"),
+                    "imageUrl must be an http or https address of at most 3,000 characters",
+                ));
             }
             let alt = ellipsize(if title.is_empty() { "image" } else { &title }, ALT, Measure::Utf16);
             match group.first_mut() {
-                Some(first) => first["accessory"] = json!({ "type": "image", "image_url": address, "alt_text": alt }),
+                Some(first) => {
+                    first["accessory"] = json!({ "type": "image", "image_url": address, "alt_text": alt })
+                }
                 None => group.push(json!({ "type": "image", "image_url": address, "alt_text": alt })),
             }
         }
         let mut buttons = Vec::new();
-        for (index, action) in card.actions.iter().enumerate().filter(|(_, action)| !action.label.trim().is_empty()) {
+        for (index, action) in
+            card.actions.iter().enumerate().filter(|(_, action)| !action.label.trim().is_empty())
+        {
             let button = match action.action {
                 ActionKind::Url => {
-                    let known = Url::parse(&action.value).is_ok_and(|url| url.has_host() || url.cannot_be_a_base());
+                    let known =
+                        Url::parse(&action.value).is_ok_and(|url| url.has_host() || url.cannot_be_a_base());
                     if !known || Measure::Utf16.of(&action.value) > ADDRESS {
                         let reason = "a 'url' button's value must be an address of at most 3,000 characters";
                         return Err(bad(format!("{place}/actions/{index}/value"), reason));
@@ -140,7 +150,9 @@ impl<'e> Blocks<'e> {
     /// `bad-input` when nothing would be shown.
     pub(crate) fn choice(&mut self, host: &dyn Host, options: &Options) -> Result<(), Fault> {
         let mut buttons = Vec::new();
-        for (index, option) in options.options.iter().enumerate().filter(|(_, option)| !option.label.trim().is_empty()) {
+        for (index, option) in
+            options.options.iter().enumerate().filter(|(_, option)| !option.label.trim().is_empty())
+        {
             buttons.push(self.button(host, &format!("choice_{index}"), &option.label, &option.value));
         }
         self.question(options, actions(buttons))
@@ -205,7 +217,10 @@ fn one_line(text: &str) -> String {
 }
 
 fn actions(elements: Vec<Value>) -> Vec<Value> {
-    chunks(elements, ELEMENTS).into_iter().map(|elements| json!({ "type": "actions", "elements": elements })).collect()
+    chunks(elements, ELEMENTS)
+        .into_iter()
+        .map(|elements| json!({ "type": "actions", "elements": elements }))
+        .collect()
 }
 
 /// Lists of at most so many items, none of them too long for a block.

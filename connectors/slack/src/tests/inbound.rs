@@ -17,7 +17,9 @@ fn message(name: &str) -> InboundMessage {
 
 /// One line per event: kind, place, and what it says.
 fn told(name: &str, config: Value) -> Vec<String> {
-    let place = |event: &Event| event.thread().map_or("-".to_owned(), |thread| format!("{} {}", thread.channel, thread.key));
+    let place = |event: &Event| {
+        event.thread().map_or("-".to_owned(), |thread| format!("{} {}", thread.channel, thread.key))
+    };
     let says = |content: &Content| serde_json::to_string(&content.clone().into_parts().1).unwrap();
     events(name, config)
         .iter()
@@ -27,7 +29,9 @@ fn told(name: &str, config: Value) -> Vec<String> {
                 Event::Message(message) => format!("message {at}: {}", says(&message.content)),
                 Event::Edit(edit) => format!("edit {at} {}: {}", edit.external_id, says(&edit.content)),
                 Event::Deletion(gone) => format!("deletion {at} {}", gone.external_id),
-                Event::Reaction(one) => format!("reaction {at} {} {} {}", one.external_id, one.reaction, one.added),
+                Event::Reaction(one) => {
+                    format!("reaction {at} {} {} {}", one.external_id, one.reaction, one.added)
+                }
                 Event::Custom(custom) => format!("{} {at}", custom.name),
                 other => format!("{other:?}"),
             }
@@ -73,13 +77,19 @@ fn a_direct_message() {
 #[test]
 fn messages_say_what_a_person_reads() {
     for (name, expected) in [
-        ("message_channel", r#"message thread C0ORDERS/1750000100.000100: {"text":"Is anybody <here> & awake?"}"#),
+        (
+            "message_channel",
+            r#"message thread C0ORDERS/1750000100.000100: {"text":"Is anybody <here> & awake?"}"#,
+        ),
         ("message_group_dm", r#"message thread G0MPIM/1750000100.000100: {"text":"hi all"}"#),
         ("message_thread_reply", r#"message thread C0ORDERS/1750000050.000200: {"text":"the blue one"}"#),
         ("message_dm_thread", r#"message thread D0ADA/1750000050.000200: {"text":"in the assistant"}"#),
         ("message_broadcast", r#"message thread C0ORDERS/1750000050.000200: {"text":"for all"}"#),
         ("message_me", r#"message thread C0ORDERS/1750000100.000100: {"text":"waves"}"#),
-        ("message_markup", r#"message thread C0ORDERS/1750000100.000100: {"text":"@U0SHOPBOT ask @bob in #sales about the offer (https://shop.example/a?b=1&c=2), @here by Sunday a@shop.example"}"#),
+        (
+            "message_markup",
+            r#"message thread C0ORDERS/1750000100.000100: {"text":"@U0SHOPBOT ask @bob in #sales about the offer (https://shop.example/a?b=1&c=2), @here by Sunday a@shop.example"}"#,
+        ),
         ("app_mention", r#"message thread C0ORDERS/1750000100.000100: {"text":"@U0SHOPBOT hello"}"#),
         ("message_forwarded", r#"message thread C0ORDERS/1750000100.000100: {"text":"look at <this>"}"#),
     ] {
@@ -94,7 +104,10 @@ fn files_are_held_by_the_gateway() {
     let at = |name: &str| format!("portico-media:https://files.slack.com/files-pri/T0SHOPTEAM-{name}");
     assert_eq!(
         message("file_share_image").content.into_parts(),
-        ("image".into(), json!({ "imageUrl": at("F01/download/cat.png"), "mimeType": "image/png", "fileName": "cat.png", "size": 1234 }))
+        (
+            "image".into(),
+            json!({ "imageUrl": at("F01/download/cat.png"), "mimeType": "image/png", "fileName": "cat.png", "size": 1234 })
+        )
     );
     assert_json_snapshot!(message("file_share_several").content, @r#"
     {
@@ -154,10 +167,16 @@ fn the_operator_chooses_where_a_channel_is_answered() {
     let both = events("message_channel", json!({ "reply_place": "channelAndThread" }));
     let [Event::Message(first), Event::Message(second)] = both.as_slice() else { panic!("{both:?}") };
     assert_eq!((first.tags.get("forkedToThread"), second.tags.get("forkedToThread")), (Some("true"), None));
-    assert_eq!((first.thread.tags.get("isBotReplyThread"), second.thread.tags.get("isBotReplyThread")), (None, Some("true")));
+    assert_eq!(
+        (first.thread.tags.get("isBotReplyThread"), second.thread.tags.get("isBotReplyThread")),
+        (None, Some("true"))
+    );
     assert_ne!(both[0].dedupe_key(), both[1].dedupe_key());
     assert_eq!(told("edit", json!({ "reply_place": "channel_and_thread" })).len(), 2);
-    assert_eq!(told("delete", json!({ "reply_place": "channel" })), ["deletion channel C0ORDERS 1750000100.000100"]);
+    assert_eq!(
+        told("delete", json!({ "reply_place": "channel" })),
+        ["deletion channel C0ORDERS 1750000100.000100"]
+    );
 }
 
 #[test]
@@ -171,17 +190,33 @@ fn a_message_and_its_mention_are_one() {
 #[test]
 fn only_mentions_when_the_operator_wants_so() {
     let count = |name: &str| events(name, json!({ "only_on_mention": true })).len();
-    assert_eq!((count("app_mention"), count("message_markup"), count("message_dm"), count("payload_button")), (1, 1, 1, 1));
-    assert_eq!((count("message_channel"), count("message_thread_reply"), count("edit"), count("delete")), (0, 0, 0, 0));
+    assert_eq!(
+        (count("app_mention"), count("message_markup"), count("message_dm"), count("payload_button")),
+        (1, 1, 1, 1)
+    );
+    assert_eq!(
+        (count("message_channel"), count("message_thread_reply"), count("edit"), count("delete")),
+        (0, 0, 0, 0)
+    );
     assert_eq!((count("edit_dm"), count("command")), (1, 1));
 }
 
 #[test]
 fn echoes_and_service_messages_are_nothing() {
     for name in [
-        "message_own", "message_own_by_user_id", "message_other_bot", "message_hidden", "message_joined_service",
-        "change_unfurl", "change_reply_count", "edit_own", "delete_own", "reaction_own", "payload_button_url",
-        "payload_block_suggestion", "url_verification",
+        "message_own",
+        "message_own_by_user_id",
+        "message_other_bot",
+        "message_hidden",
+        "message_joined_service",
+        "change_unfurl",
+        "change_reply_count",
+        "edit_own",
+        "delete_own",
+        "reaction_own",
+        "payload_button_url",
+        "payload_block_suggestion",
+        "url_verification",
     ] {
         assert_eq!(told(name, json!({})), Vec::<String>::new(), "{name}");
     }
@@ -193,7 +228,11 @@ fn the_bot_is_known_from_its_installation_too() {
     body.as_object_mut().unwrap().remove("authorizations");
     let mut request = case("message_own_by_user_id");
     request.body = body.to_string().into();
-    assert_eq!(take_in(&host(), json!({}), request.clone()).events().len(), 1, "nobody said that it is the bot");
+    assert_eq!(
+        take_in(&host(), json!({}), request.clone()).events().len(),
+        1,
+        "nobody said that it is the bot"
+    );
     let knowing = host().state(Scope::Installation, "bot", r#"{"user_id":"U0SHOPBOT","at":1}"#);
     assert_eq!(take_in(&knowing, json!({}), request).events().len(), 0);
 }
@@ -220,17 +259,32 @@ fn edits_deletions_and_reactions_name_the_message_and_its_place() {
 fn a_reaction_in_a_thread_is_placed_by_the_permalink() {
     let link = "https://shop.slack.example/archives/C0ORDERS/p1750000100000100?thread_ts=1750000050.000200&cid=C0ORDERS";
     let request = sign(&host(), case("reaction_added"));
-    let ask = run(&*crate::connector(), &host(), &TestContext::with(json!({})), Job::Webhook(request.clone()), |request| {
-        assert_eq!(request.url, "https://slack.com/api/chat.getPermalink?channel=C0ORDERS&message_ts=1750000100.000100");
-        Ok(json_answer(200, json!({ "ok": true, "permalink": link })))
-    });
+    let ask = run(
+        &*crate::connector(),
+        &host(),
+        &TestContext::with(json!({})),
+        Job::Webhook(request.clone()),
+        |request| {
+            assert_eq!(
+                request.url,
+                "https://slack.com/api/chat.getPermalink?channel=C0ORDERS&message_ts=1750000100.000100"
+            );
+            Ok(json_answer(200, json!({ "ok": true, "permalink": link })))
+        },
+    );
     assert_eq!(ask.events()[0].thread().unwrap().key, "C0ORDERS/1750000050.000200");
     for failure in [
         Ok(json_answer(200, json!({ "ok": false, "error": "message_not_found" }))),
         Ok(json_answer(429, json!({}))),
         Err(portico_contract::TransportFailure::TimedOut),
     ] {
-        let lost = run(&*crate::connector(), &host(), &TestContext::with(json!({})), Job::Webhook(request.clone()), |_| failure.clone());
+        let lost = run(
+            &*crate::connector(),
+            &host(),
+            &TestContext::with(json!({})),
+            Job::Webhook(request.clone()),
+            |_| failure.clone(),
+        );
         assert_eq!(lost.events().len(), 1, "never lost");
     }
 }
@@ -264,12 +318,25 @@ fn what_is_no_message_comes_under_slacks_name() {
         Event::Custom(custom) => custom,
         other => panic!("{other:?}"),
     };
-    assert_eq!(data("member_joined_self").data, json!({ "userId": "U0SHOPBOT", "channelId": "C0ORDERS", "isSelf": true, "inviterId": "U0ADA" }));
+    assert_eq!(
+        data("member_joined_self").data,
+        json!({ "userId": "U0SHOPBOT", "channelId": "C0ORDERS", "isSelf": true, "inviterId": "U0ADA" })
+    );
     assert_eq!(data("future_event").data["event"]["type"], "hologram_shared");
     let eve = data("team_join").author.unwrap();
-    assert_eq!((eve.name.as_deref(), eve.tags.get("email"), eve.tags.get("is_admin")), (Some("eve"), Some("eve@shop.example"), Some("true")));
+    assert_eq!(
+        (eve.name.as_deref(), eve.tags.get("email"), eve.tags.get("is_admin")),
+        (Some("eve"), Some("eve@shop.example"), Some("true"))
+    );
     let sent = data("payload_view_submission").data;
-    assert_eq!((&sent["view"]["state"]["values"]["b"]["a"]["value"], sent.get("token")), (&json!("Fine"), None));
+    assert_eq!(
+        (&sent["view"]["state"]["values"]["b"]["a"]["value"], sent.get("token")),
+        (&json!("Fine"), None)
+    );
+    assert!(
+        sent["responseId"].is_string() && !sent.to_string().contains("hooks.slack.com"),
+        "a response address stays with the gateway"
+    );
     assert_eq!(data("payload_message_action").message.as_deref(), Some("1750000100.000100"));
 }
 
@@ -308,7 +375,11 @@ fn every_element_is_a_text_with_a_value() {
         ("interactive_message_select", "maze", "maze"),
     ] {
         let value = Some(value.to_owned()).filter(|value| !value.is_empty());
-        assert_eq!(message(&format!("payload_{name}")).content, Content::Text { text: text.into(), value }, "{name}");
+        assert_eq!(
+            message(&format!("payload_{name}")).content,
+            Content::Text { text: text.into(), value },
+            "{name}"
+        );
     }
     assert_eq!(events("payload_two_actions", json!({})).len(), 2);
 }
@@ -316,7 +387,11 @@ fn every_element_is_a_text_with_a_value() {
 #[test]
 fn a_press_knows_its_message_place_and_response_address() {
     let run = take_in(&host(), json!({}), case("payload_button"));
-    let write = run.effects.iter().find_map(|effect| if let Effect::Write(write) = effect { Some(write) } else { None }).unwrap();
+    let write = run
+        .effects
+        .iter()
+        .find_map(|effect| if let Effect::Write(write) = effect { Some(write) } else { None })
+        .unwrap();
     assert_eq!((write.key.as_str(), write.lifetime_s), ("response:press-1750000210.000900", Some(1800)));
     assert_json_snapshot!(run.events(), @r#"
     [
@@ -358,21 +433,44 @@ fn a_press_knows_its_message_place_and_response_address() {
     "#);
     assert_eq!(message("payload_button_dm").thread.channel, "dm");
     let stored = host().state(Scope::Installation, "value:key0", "a very long value");
-    let Event::Message(pressed) = take_in(&stored, json!({}), case("payload_button_stored")).events()[0].clone() else { panic!() };
-    assert_eq!(pressed.content, Content::Text { text: "Long".into(), value: Some("a very long value".into()) });
+    let Event::Message(pressed) =
+        take_in(&stored, json!({}), case("payload_button_stored")).events()[0].clone()
+    else {
+        panic!()
+    };
+    assert_eq!(
+        pressed.content,
+        Content::Text { text: "Long".into(), value: Some("a very long value".into()) }
+    );
 }
 
 #[test]
 fn commands_are_texts_with_a_tag() {
     let command = message("command");
     assert_eq!(command.content, Content::text("/order 42 now & then"));
-    assert_eq!((command.tags.get("command"), command.tags.get("triggerId")), (Some("/order"), Some("33.44.def")));
-    assert_eq!((command.thread.channel.as_ref(), command.thread.tags.get("title")), ("channel", Some("orders")));
-    assert_eq!((command.external_id.as_str(), command.author.name.as_deref()), ("command-33.44.def", Some("ada")));
+    assert_eq!(
+        (command.tags.get("command"), command.tags.get("triggerId")),
+        (Some("/order"), Some("33.44.def"))
+    );
+    assert_eq!(
+        (command.thread.channel.as_ref(), command.thread.tags.get("title")),
+        ("channel", Some("orders"))
+    );
+    assert_eq!(
+        (command.external_id.as_str(), command.author.name.as_deref()),
+        ("command-33.44.def", Some("ada"))
+    );
     let bare = message("command_bare_dm");
-    assert_eq!((bare.content, bare.thread.key, bare.thread.tags.get("title")), (Content::text("/order"), "D0ADA".into(), None));
+    assert_eq!(
+        (bare.content, bare.thread.key, bare.thread.tags.get("title")),
+        (Content::text("/order"), "D0ADA".into(), None)
+    );
     let run = take_in(&host(), json!({}), case("command"));
-    assert!(run.effects.iter().any(|effect| matches!(effect, Effect::Write(write) if write.key == "response:command-33.44.def")));
+    assert!(
+        run.effects.iter().any(
+            |effect| matches!(effect, Effect::Write(write) if write.key == "response:command-33.44.def")
+        )
+    );
 }
 
 #[test]
@@ -382,8 +480,12 @@ fn slack_gets_the_answers_that_it_waits_for() {
     assert_eq!((challenge.status, challenge.body), (200, Payload::Text("c4Kq0invented".into())));
     assert_eq!(challenge.headers[0].value, "text/plain");
     assert_eq!(reply("payload_block_suggestion").body, Payload::Text(r#"{"options":[]}"#.into()));
-    assert!(take_in(&host(), json!({}), case("payload_view_submission")).reply.is_none(), "an empty 200 closes the view");
-    let unsigned = receive(&*crate::connector(), &host(), &TestContext::with(json!({})), &case("url_verification"));
+    assert!(
+        take_in(&host(), json!({}), case("payload_view_submission")).reply.is_none(),
+        "an empty 200 closes the view"
+    );
+    let unsigned =
+        receive(&*crate::connector(), &host(), &TestContext::with(json!({})), &case("url_verification"));
     assert_eq!(unsigned.unwrap_err().code, FaultCode::Unauthenticated, "a handshake is signed, too");
 }
 
@@ -405,12 +507,18 @@ fn probes_are_answered_unsigned_and_store_nothing() {
 fn a_dead_token_is_remembered() {
     let revoked = |name: &str| {
         let run = take_in(&host(), json!({}), case(name));
-        run.effects.iter().any(|effect| matches!(effect, Effect::Write(write) if write.key == "revoked" && write.data.is_some()))
+        run.effects.iter().any(
+            |effect| matches!(effect, Effect::Write(write) if write.key == "revoked" && write.data.is_some()),
+        )
     };
     assert!(revoked("app_uninstalled") && revoked("tokens_revoked"));
     assert!(!revoked("tokens_revoked_of_a_person"));
     let newer = host().state(Scope::Installation, "bot", r#"{"user_id":"U0SHOPBOT","at":1999999999000}"#);
-    assert_eq!(take_in(&newer, json!({}), case("app_uninstalled")).effects.len(), 1, "old news after a new installation");
+    assert_eq!(
+        take_in(&newer, json!({}), case("app_uninstalled")).effects.len(),
+        1,
+        "old news after a new installation"
+    );
 }
 
 #[test]
@@ -433,7 +541,15 @@ fn what_can_not_be_read_names_the_field() {
 fn every_fixture_ends_in_one_turn_save_reactions() {
     for case in Fixtures::of(DIR).inbound().iter().filter(|case| !case.name.starts_with("unreadable_")) {
         let run = take_in(&host(), json!({}), super::case(&case.name));
-        assert_eq!(run.requests.len(), usize::from(case.name.starts_with("reaction_") && !["reaction_own", "reaction_on_file"].contains(&case.name.as_str())), "{}", case.name);
+        assert_eq!(
+            run.requests.len(),
+            usize::from(
+                case.name.starts_with("reaction_")
+                    && !["reaction_own", "reaction_on_file"].contains(&case.name.as_str())
+            ),
+            "{}",
+            case.name
+        );
     }
 }
 

@@ -12,7 +12,8 @@ use url::form_urlencoded;
 use super::{DIR, host, slack, wrap_json};
 
 fn folder() -> Option<PathBuf> {
-    let shared = std::env::var_os("PORTICO_SHARED").map_or_else(|| PathBuf::from(DIR).join("../../../shared"), PathBuf::from);
+    let shared = std::env::var_os("PORTICO_SHARED")
+        .map_or_else(|| PathBuf::from(DIR).join("../../../shared"), PathBuf::from);
     Some(shared.join("fixtures/slack")).filter(|folder| folder.is_dir())
 }
 
@@ -25,7 +26,8 @@ fn told(file: &str) -> Option<Vec<String>> {
     let json = read(file)?;
     let mut request = post(json.to_string());
     if file == "slash_command.json" {
-        let fields = json.as_object().unwrap().iter().map(|(name, value)| (name, value.as_str().unwrap_or_default()));
+        let fields =
+            json.as_object().unwrap().iter().map(|(name, value)| (name, value.as_str().unwrap_or_default()));
         request.body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into();
         request.headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
     } else if file.starts_with("block_") || file.starts_with("view_") {
@@ -33,12 +35,18 @@ fn told(file: &str) -> Option<Vec<String>> {
     }
     let host = host();
     let request = portico_suite::sign(&host, request);
-    let run = run(&*crate::connector(), &host, &TestContext::with(json!({})), Job::Webhook(request), |request| Ok(slack(request)));
+    let run =
+        run(&*crate::connector(), &host, &TestContext::with(json!({})), Job::Webhook(request), |request| {
+            Ok(slack(request))
+        });
     let line = |event: &&Event| {
-        let place = event.thread().map_or("-".to_owned(), |thread| format!("{} {}", thread.channel, thread.key));
+        let place =
+            event.thread().map_or("-".to_owned(), |thread| format!("{} {}", thread.channel, thread.key));
         match event {
             Event::Message(message) => format!("{} {place} by {}", message.content.kind(), message.author.id),
-            Event::Reaction(reaction) => format!("reaction {} {place} by {}", reaction.reaction, reaction.author.id),
+            Event::Reaction(reaction) => {
+                format!("reaction {} {place} by {}", reaction.reaction, reaction.author.id)
+            }
             Event::Custom(custom) => format!("{} {place}", custom.name),
             other => format!("{other:?}"),
         }
@@ -51,7 +59,10 @@ fn recorded_payloads_are_read_as_documented() {
     for (file, expected) in [
         ("app_mention.json", Some("text thread C00FAKECHAN1/1767326125.870439 by U00FAKEUSER1")),
         ("block_actions_button.json", Some("text thread C00FAKECHAN1/1767326125.870439 by U00FAKEUSER1")),
-        ("block_actions_static_select.json", Some("text thread C00FAKECHAN1/1767326125.870439 by U00FAKEUSER1")),
+        (
+            "block_actions_static_select.json",
+            Some("text thread C00FAKECHAN1/1767326125.870439 by U00FAKEUSER1"),
+        ),
         ("member_joined_channel.json", Some("memberJoinedChannel channel C00FAKECHAN1")),
         ("message_changed.json", None),
         ("message_im.json", Some("text dm D0ACX51K95H by U0ADXQT6CRW")),
@@ -78,13 +89,17 @@ fn slacks_published_signature_is_accepted_and_any_other_refused() {
         .at(stamp.parse::<u64>().unwrap() * 1000);
     let request = |body: String, signature: &str, stamp: &str| {
         let mut request: InboundRequest = post(Bytes::from(body));
-        let mut set = |name: &'static str, value: &str| request.headers.insert(name, HeaderValue::from_str(value).unwrap());
+        let mut set = |name: &'static str, value: &str| {
+            request.headers.insert(name, HeaderValue::from_str(value).unwrap())
+        };
         set("content-type", "application/x-www-form-urlencoded");
         set("x-slack-signature", signature);
         set("x-slack-request-timestamp", stamp);
         request
     };
-    let accepted = |host: &TestHost, request: &InboundRequest| receive(&*crate::connector(), host, &TestContext::with(json!({})), request).is_ok();
+    let accepted = |host: &TestHost, request: &InboundRequest| {
+        receive(&*crate::connector(), host, &TestContext::with(json!({})), request).is_ok()
+    };
     let (body, signature) = (text("body"), text("signature"));
     assert!(accepted(&host, &request(body.clone(), &signature, &stamp)));
     assert!(!accepted(&host, &request(body.replace("roadrunner", "coyote"), &signature, &stamp)));

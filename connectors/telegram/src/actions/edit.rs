@@ -46,7 +46,7 @@ pub(super) fn edit(host: &dyn Host, api: &Api, call: &ActionCall) -> Result<Turn
         return Err(Fault::new(FaultCode::BadInput, "an edited message can have 100 options at most")
             .at("/payload/options"));
     }
-    let keyboard = page.keyboard(&buttons, layout);
+    let keyboard = page.keyboard(&buttons, layout).map_err(|fault| fault.at("/payload/options"))?;
     let before = call.message.as_ref().and_then(|message| message.content.as_ref());
     let under_file =
         matches!(before, Some(Content::Image(_) | Content::Audio(_) | Content::Video(_) | Content::File(_)))

@@ -147,6 +147,8 @@ fn a_press_is_answered_at_once_and_brings_label_and_value() {
     assert_eq!(message("callback_in_topic").thread.key, "-1001900000002/33");
     let hidden = message("callback_inaccessible");
     assert_eq!(hidden.content, Content::Text { text: "yes".into(), value: Some("yes".into()) });
+    let forgotten = message("callback_forgotten");
+    assert_eq!(forgotten.content, Content::Text { text: "Old one".into(), value: Some("Old one".into()) });
     let said = message("callback_said");
     assert_eq!(
         said.content,

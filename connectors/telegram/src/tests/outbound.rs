@@ -1,6 +1,6 @@
 //! Messages out, calls of the Bot API.
 
-use portico_contract::{Content, Effect, Event, OutboundMessage, Outcome, Payload};
+use portico_contract::{Content, Effect, Event, FaultCode, OutboundMessage, Outcome, Payload};
 use portico_suite::{Answer, Job, Run, TestHost, json_answer, post, run, script, sign, text_answer};
 use serde_json::{Value, json};
 
@@ -266,6 +266,15 @@ fn long_values_and_labels_come_back_whole() {
     for (button, (label, value)) in buttons.iter().zip(expected) {
         assert_eq!(press(&host, button), Content::Text { text: label, value: Some(value) });
     }
+}
+
+#[test]
+fn values_that_cannot_be_kept_are_refused_with_their_field() {
+    let mut message = case("choice_long_values");
+    let [Content::Choice(options)] = message.parts.as_mut_slice() else { panic!("no choice") };
+    options.options.iter_mut().for_each(|option| option.value = "v".repeat(100_000));
+    let fault = deliver(message, |request| Ok(success(request))).fault().clone();
+    assert_eq!((fault.code, fault.field.as_deref()), (FaultCode::BadInput, Some("/parts/0/options")));
 }
 
 #[test]

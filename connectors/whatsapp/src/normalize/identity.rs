@@ -27,7 +27,9 @@ impl Reader<'_> {
             "user_changed_user_id" => {
                 let before = system.previous_user_id.some().or(Some(user_id).filter(|id| !id.is_empty()));
                 match (before, system.user_id.some()) {
-                    (Some(before), Some(now)) if before != now => Ok(self.renamed(bot, event_id, before, now, at)),
+                    (Some(before), Some(now)) if before != now => {
+                        Ok(self.renamed(bot, event_id, before, now, at))
+                    }
                     _ => Ok(self.notice(bot, message, kept)),
                 }
             }
@@ -36,7 +38,11 @@ impl Reader<'_> {
     }
 
     /// One entry of the field `user_id_update`.
-    pub(super) fn user_id_update(&self, bot: &str, update: &UserIdUpdate<'_>) -> Result<Option<Event>, Fault> {
+    pub(super) fn user_id_update(
+        &self,
+        bot: &str,
+        update: &UserIdUpdate<'_>,
+    ) -> Result<Option<Event>, Fault> {
         let change = update.user_id.as_ref().ok_or_else(|| missing("user_id"))?;
         let before = change.previous.some().ok_or_else(|| missing("user_id.previous"))?;
         let now = change.current.some().ok_or_else(|| missing("user_id.current"))?;

@@ -52,7 +52,8 @@ impl Reader<'_> {
             }
             "edit" => {
                 let edited: Edited<'_> = part(message.edit, "edit")?;
-                let original = edited.original_message_id.owned().ok_or_else(|| missing("edit.original_message_id"))?;
+                let original =
+                    edited.original_message_id.owned().ok_or_else(|| missing("edit.original_message_id"))?;
                 match self.content(&edited.message)? {
                     Some(content) => Event::Edit(Edit {
                         event_id: message.id.as_str().to_owned(),
@@ -67,8 +68,10 @@ impl Reader<'_> {
             }
             "revoke" => {
                 let revoked: Revoked<'_> = part(message.revoke, "revoke")?;
-                let original =
-                    revoked.original_message_id.owned().ok_or_else(|| missing("revoke.original_message_id"))?;
+                let original = revoked
+                    .original_message_id
+                    .owned()
+                    .ok_or_else(|| missing("revoke.original_message_id"))?;
                 Event::Deletion(Deletion {
                     event_id: message.id.as_str().to_owned(),
                     external_id: original,
@@ -95,7 +98,12 @@ impl Reader<'_> {
     }
 
     /// What a person at the business wrote in the WhatsApp Business app: told, never answered.
-    pub(super) fn echo(&self, bot: &str, echo: &Message<'_>, kept: &Kept<'_>) -> Result<Option<Event>, Fault> {
+    pub(super) fn echo(
+        &self,
+        bot: &str,
+        echo: &Message<'_>,
+        kept: &Kept<'_>,
+    ) -> Result<Option<Event>, Fault> {
         if echo.id.is_empty() {
             return Err(missing("id"));
         }

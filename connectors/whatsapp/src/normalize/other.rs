@@ -2,8 +2,8 @@
 //! name; a field that nobody knew when this was written goes as `unknown`.
 
 use portico_contract::{CustomEvent, Event, Level, Party};
-use serde_json::{Value, json};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::{Reader, party, thread};
 use crate::wire::Entry;

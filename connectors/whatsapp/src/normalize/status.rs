@@ -10,11 +10,17 @@ const REASON: usize = 500;
 
 impl Reader<'_> {
     /// One status. The order is not guaranteed; the gateway keeps the furthest stage.
-    pub(super) fn status(&mut self, bot: &str, status: &Status<'_>, kept: &Kept<'_>) -> Result<Option<Event>, Fault> {
+    pub(super) fn status(
+        &mut self,
+        bot: &str,
+        status: &Status<'_>,
+        kept: &Kept<'_>,
+    ) -> Result<Option<Event>, Fault> {
         let external_id = status.id.owned().ok_or_else(|| missing("id"))?;
         let (number, user_id) = (status.recipient_id.as_str(), status.recipient_user_id.as_str());
         let private = matches!(status.recipient_type.as_str(), "" | "individual");
-        let thread = (private && !(number.is_empty() && user_id.is_empty())).then(|| thread(bot, number, user_id));
+        let thread =
+            (private && !(number.is_empty() && user_id.is_empty())).then(|| thread(bot, number, user_id));
         let stage = match status.status.as_str() {
             "sent" => ReceiptStage::Accepted,
             "delivered" => ReceiptStage::Delivered,
@@ -58,7 +64,8 @@ fn reason(problems: &[Problem<'_>]) -> String {
     }
     let words = |problem: &Problem<'_>| {
         let title = problem.title.some().or(problem.message.some()).unwrap_or("no title");
-        let details = problem.error_data.as_ref().and_then(|data| data.details.some()).filter(|text| *text != title);
+        let details =
+            problem.error_data.as_ref().and_then(|data| data.details.some()).filter(|text| *text != title);
         match details {
             Some(details) => format!("{}: {title} ({details})", problem.code.as_str()),
             None => format!("{}: {title}", problem.code.as_str()),

@@ -82,7 +82,8 @@ impl Renderer<'_> {
             Group::Link(action) => {
                 // mailto:, tel: and the like can't be a button, but a person can still press them in a text.
                 if let Some((header, slot)) = header {
-                    let uploads = slot.map(|slot| Slot { pointer: "/image".into(), ..slot }).into_iter().collect();
+                    let uploads =
+                        slot.map(|slot| Slot { pointer: "/image".into(), ..slot }).into_iter().collect();
                     self.drafts.push(Draft { body: header, uploads });
                 }
                 let line = format!("{}: {}", action.label, action.value);
@@ -90,7 +91,8 @@ impl Renderer<'_> {
                 return self.text(&text);
             }
             Group::Replies(replies) => {
-                let buttons = self.buttons(replies.into_iter().map(|action| (&*action.label, &*action.value)));
+                let buttons =
+                    self.buttons(replies.into_iter().map(|action| (&*action.label, &*action.value)));
                 json!({ "type": "button", "body": { "text": body }, "action": { "buttons": buttons } })
             }
         };
@@ -99,14 +101,16 @@ impl Renderer<'_> {
             fields.insert("header".into(), header);
             uploads.extend(slot);
         }
-        self.drafts.push(Draft { body: json!({ "type": "interactive", "interactive": interactive }), uploads });
+        self.drafts
+            .push(Draft { body: json!({ "type": "interactive", "interactive": interactive }), uploads });
     }
 
     /// `*title*` and the subtitle below it.
     fn card_words(&self, card: &Card) -> String {
         let title = self.words(card.title.trim());
         // Bold ends at a line's end, and a star inside would end it early.
-        let title = if title.contains(['\n', '*']) || title.is_empty() { title } else { format!("*{title}*") };
+        let title =
+            if title.contains(['\n', '*']) || title.is_empty() { title } else { format!("*{title}*") };
         match card.subtitle.as_deref().map(str::trim).filter(|subtitle| !subtitle.is_empty()) {
             Some(subtitle) => format!("{title}\n{}", self.words(subtitle)),
             None => title,

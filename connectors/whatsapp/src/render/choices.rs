@@ -89,6 +89,7 @@ fn distinct(title: String, taken: &[String]) -> String {
     if !taken.contains(&title) {
         return title;
     }
-    let numbered = |number: usize| format!("{} {number}", ellipsize(&title, BUTTON_TITLE - 2, Measure::Utf16));
+    let numbered =
+        |number: usize| format!("{} {number}", ellipsize(&title, BUTTON_TITLE - 2, Measure::Utf16));
     (2..=9).map(numbered).find(|title| !taken.contains(title)).unwrap_or(title)
 }

@@ -74,7 +74,12 @@ impl Renderer<'_> {
     }
 
     /// `{"link": …}` of an address, and the upload that replaces it where the provider can't fetch by itself.
-    pub(super) fn source(&self, kind: MediaKind, url: &str, place: &str) -> Result<(Value, Option<Slot>), Fault> {
+    pub(super) fn source(
+        &self,
+        kind: MediaKind,
+        url: &str,
+        place: &str,
+    ) -> Result<(Value, Option<Slot>), Fault> {
         let url = url.trim();
         let slot = Slot { pointer: String::new(), url: url.to_owned(), kind };
         if let Some(handle) = url.strip_prefix(MEDIA_SCHEME) {
@@ -119,7 +124,8 @@ fn is_extension(text: &str) -> bool {
 /// The media type of bytes whose server did not say, by the extension of their address.
 pub(crate) fn guess_type(url: &str, kind: MediaKind) -> &'static str {
     let path = url.split(['?', '#']).next().unwrap_or_default();
-    let extension = path.rsplit('/').next().and_then(|last| last.rsplit_once('.')).map(|(_, extension)| extension);
+    let extension =
+        path.rsplit('/').next().and_then(|last| last.rsplit_once('.')).map(|(_, extension)| extension);
     match extension.unwrap_or_default().to_ascii_lowercase().as_str() {
         "jpg" | "jpeg" => "image/jpeg",
         "png" => "image/png",

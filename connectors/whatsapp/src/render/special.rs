@@ -16,7 +16,11 @@ impl Renderer<'_> {
     pub(super) fn special(&mut self, kind: &str, data: &Value, place: &str) -> Result<(), Fault> {
         match (self.typed(kind, data, place), data.get("text").and_then(Value::as_str)) {
             (Err(fault), Some(text)) if fault.code == FaultCode::BadInput && !text.trim().is_empty() => {
-                self.host.log(Level::Warn, "a message's text was sent instead of its type", &[("reason", &fault.message)]);
+                self.host.log(
+                    Level::Warn,
+                    "a message's text was sent instead of its type",
+                    &[("reason", &fault.message)],
+                );
                 self.text(text);
                 Ok(())
             }
@@ -26,14 +30,17 @@ impl Renderer<'_> {
 
     fn typed(&mut self, kind: &str, data: &Value, place: &str) -> Result<(), Fault> {
         match kind {
-            "sticker" => self.simple(MediaKind::Sticker, data, &["stickerUrl", "imageUrl", "url"], json!({}), place)?,
+            "sticker" => {
+                self.simple(MediaKind::Sticker, data, &["stickerUrl", "imageUrl", "url"], json!({}), place)?
+            }
             "voice" => {
                 self.simple(MediaKind::Audio, data, &["audioUrl", "url"], json!({ "voice": true }), place)?;
             }
             "contacts" => {
                 let contacts = data.get("contacts").and_then(Value::as_array).filter(|list| !list.is_empty());
-                let contacts = contacts
-                    .ok_or_else(|| bad_input(&format!("{place}/contacts"), "must be a list of contacts, not empty"))?;
+                let contacts = contacts.ok_or_else(|| {
+                    bad_input(&format!("{place}/contacts"), "must be a list of contacts, not empty")
+                })?;
                 for (index, contact) in contacts.iter().enumerate() {
                     if contact.pointer("/name/formatted_name").and_then(Value::as_str).is_none() {
                         let field = format!("{place}/contacts/{index}/name/formatted_name");
@@ -47,7 +54,10 @@ impl Renderer<'_> {
             "reaction" => {
                 let id = data.get("messageId").and_then(Value::as_str).filter(|id| !id.is_empty());
                 let id = id.ok_or_else(|| {
-                    bad_input(&format!("{place}/messageId"), "is missing, must be the id of a WhatsApp message")
+                    bad_input(
+                        &format!("{place}/messageId"),
+                        "is missing, must be the id of a WhatsApp message",
+                    )
                 })?;
                 let emoji = data.get("emoji").and_then(Value::as_str).unwrap_or_default();
                 self.push(json!({ "type": "reaction", "reaction": { "message_id": id, "emoji": emoji } }));
@@ -55,7 +65,10 @@ impl Renderer<'_> {
             "template" => self.push(Template::read(data, place)?.body()),
             "interactive" => {
                 if data.get("type").and_then(Value::as_str).is_none() {
-                    return Err(bad_input(&format!("{place}/type"), "is missing, must be the kind of interactive message"));
+                    return Err(bad_input(
+                        &format!("{place}/type"),
+                        "is missing, must be the kind of interactive message",
+                    ));
                 }
                 self.push(json!({ "type": "interactive", "interactive": data }));
             }

@@ -10,8 +10,13 @@ fn act(ctx: &Context, call: ActionCall) -> Run {
 }
 
 fn opened(run: &Run) -> Vec<&Thread> {
-    let open = |effect| if let &Effect::Open(ref thread) = effect { Some(thread) } else { None };
-    run.effects.iter().filter_map(open).collect()
+    run.effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Open(thread) => Some(thread),
+            _ => None,
+        })
+        .collect()
 }
 
 #[test]
@@ -30,7 +35,8 @@ fn a_conversation_starts_with_a_template_and_its_number_is_made_whole() {
 
 #[test]
 fn the_thread_of_a_started_conversation_is_that_of_the_answer() {
-    let run = act(&ctx(), call("startConversation", json!({ "conversation": { "userPhone": "4915100000001" } })));
+    let run =
+        act(&ctx(), call("startConversation", json!({ "conversation": { "userPhone": "4915100000001" } })));
     assert!(run.requests.is_empty());
     let portico_contract::Event::Message(answer) = event("text") else { panic!("no message") };
     assert_eq!(opened(&run)[0], &answer.thread);
@@ -42,7 +48,12 @@ fn the_thread_of_a_started_conversation_is_that_of_the_answer() {
 #[test]
 fn a_refused_template_opens_nothing() {
     let input = json!({ "userPhone": "+4915100000001", "templateName": "gone" });
-    let run = run(&ctx(), Job::Act(call("startConversation", input)), |_| Ok(fixtures().answer("no_such_template")));
+    let run =
+        run(
+            &ctx(),
+            Job::Act(call("startConversation", input)),
+            |_| Ok(fixtures().answer("no_such_template")),
+        );
     assert_eq!(run.fault().code, FaultCode::NotFound);
     assert!(opened(&run).is_empty());
 }
@@ -56,8 +67,14 @@ fn wrong_input_is_named_by_its_field() {
     };
     assert_eq!(field("startConversation", json!({ "templateName": "t" })), "/userPhone");
     assert_eq!(field("startConversation", json!({ "userPhone": "0171 1" })), "/userPhone");
-    assert_eq!(field("startConversation", json!({ "conversation": { "userPhone": "x" } })), "/conversation/userPhone");
-    assert_eq!(field("startConversation", json!({ "userPhone": "+49151234567", "botPhoneNumberId": "1" })), "/botPhoneNumberId");
+    assert_eq!(
+        field("startConversation", json!({ "conversation": { "userPhone": "x" } })),
+        "/conversation/userPhone"
+    );
+    assert_eq!(
+        field("startConversation", json!({ "userPhone": "+49151234567", "botPhoneNumberId": "1" })),
+        "/botPhoneNumberId"
+    );
     assert_eq!(field("sendTemplate", json!({})), "/templateName");
     assert_eq!(field("addReaction", json!({ "reaction": " " })), "/reaction");
     assert_eq!(field("media", json!({})), "/handle");
@@ -77,7 +94,10 @@ fn typing_is_one_call_that_also_marks_as_read() {
     );
     assert_eq!(run.output(), &json!({}));
     let run = act(&ctx(), call("markAsRead", json!({})));
-    assert_eq!(run.json(0), json!({ "messaging_product": "whatsapp", "status": "read", "message_id": "wamid.IN0001" }));
+    assert_eq!(
+        run.json(0),
+        json!({ "messaging_product": "whatsapp", "status": "read", "message_id": "wamid.IN0001" })
+    );
     assert!(act(&ctx(), call("stopTypingIndicator", json!({}))).requests.is_empty());
     let shown = with(json!({ "typing_emoji": true }));
     assert_eq!(bodies(&act(&shown, call("startTypingIndicator", json!({}))))[1]["reaction"]["emoji"], "👀");
@@ -87,8 +107,14 @@ fn typing_is_one_call_that_also_marks_as_read() {
 #[test]
 fn reactions_are_put_on_and_taken_off() {
     let run = act(&ctx(), call("addReaction", json!({ "reaction": "🎉" })));
-    assert_eq!(bodies(&run)[0], json!({ "type": "reaction", "reaction": { "message_id": "wamid.IN0001", "emoji": "🎉" } }));
-    assert_eq!(bodies(&act(&ctx(), call("removeReaction", json!({ "reaction": "🎉" }))))[0]["reaction"]["emoji"], "");
+    assert_eq!(
+        bodies(&run)[0],
+        json!({ "type": "reaction", "reaction": { "message_id": "wamid.IN0001", "emoji": "🎉" } })
+    );
+    assert_eq!(
+        bodies(&act(&ctx(), call("removeReaction", json!({ "reaction": "🎉" }))))[0]["reaction"]["emoji"],
+        ""
+    );
 }
 
 #[test]
@@ -116,9 +142,15 @@ fn media_is_fetched_with_the_token_at_the_address_that_the_provider_names() {
 fn templates_are_listed_page_by_page() {
     let ctx = with(json!({ "waba_id": "900" }));
     let run = run(&ctx, Job::Act(call("listTemplates", json!({ "status": "APPROVED" }))), |_| {
-        Ok(json_answer(200, json!({ "data": [{ "name": "a" }], "paging": { "cursors": { "after": "c" }, "next": "n" } })))
+        Ok(json_answer(
+            200,
+            json!({ "data": [{ "name": "a" }], "paging": { "cursors": { "after": "c" }, "next": "n" } }),
+        ))
     });
-    assert_eq!(run.requests[0].url, "https://graph.facebook.com/v22.0/900/message_templates?limit=100&status=APPROVED");
+    assert_eq!(
+        run.requests[0].url,
+        "https://graph.facebook.com/v22.0/900/message_templates?limit=100&status=APPROVED"
+    );
     assert_eq!(run.output(), &json!({ "templates": [{ "name": "a" }], "after": "c" }));
 }
 

@@ -46,7 +46,9 @@ fn a_batch_is_split_and_its_broken_updates_do_not_take_the_others_along() {
                 other => other.kind().to_owned(),
             },
             Event::Receipt(receipt) => receipt.stage.as_str().to_owned(),
-            Event::Custom(custom) => format!("{}: {}", custom.name, custom.data["reason"].as_str().unwrap_or("")),
+            Event::Custom(custom) => {
+                format!("{}: {}", custom.name, custom.data["reason"].as_str().unwrap_or(""))
+            }
             other => format!("{other:?}"),
         })
         .collect();
@@ -112,13 +114,16 @@ fn numbers_of_the_configuration_are_accepted_and_others_told() {
     assert!(matches!(run.events()[..], [Event::Custom(custom)] if custom.name == "other_number"));
     assert!(host.log_lines().iter().any(|line| line.message.contains("phone number")));
     let run = receive_on(&host, &with(json!({ "more_phone_number_ids": ["111"] })), body);
-    assert!(matches!(run.events()[..], [Event::Message(message)] if message.thread.key == "111/+4915100000001/"));
+    assert!(
+        matches!(run.events()[..], [Event::Message(message)] if message.thread.key == "111/+4915100000001/")
+    );
 }
 
 #[test]
 fn refused_media_is_sent_as_a_link_once_and_only_then_told() {
     let host = host();
-    let picture = Content::Image(Media { title: Some("The part".into()), ..Media::at("https://files.example/a.bmp") });
+    let picture =
+        Content::Image(Media { title: Some("The part".into()), ..Media::at("https://files.example/a.bmp") });
     let delivered =
         portico_suite::run(connector().as_ref(), &host, &ctx(), Job::Deliver(message(vec![picture])), |_| {
             Ok(json_answer(200, json!({ "messages": [{ "id": "wamid.OUT0100" }] })))
@@ -126,7 +131,10 @@ fn refused_media_is_sent_as_a_link_once_and_only_then_told() {
     delivered.delivered();
     let body = fixtures().inbound_case("status_failed_media").request.body;
     let run = receive_on(&host, &ctx(), body.clone());
-    assert_eq!(bodies(&run), [json!({ "type": "text", "text": { "body": "The part\nhttps://files.example/a.bmp" } })]);
+    assert_eq!(
+        bodies(&run),
+        [json!({ "type": "text", "text": { "body": "The part\nhttps://files.example/a.bmp" } })]
+    );
     let [Event::Custom(told)] = run.events()[..] else { panic!("{:?}", run.events()) };
     assert_eq!((&*told.name, told.message.as_deref()), ("media_sent_as_link", Some("wamid.OUT0100")));
     assert_eq!(told.data["linkMessageId"], "wamid.1");

@@ -10,7 +10,8 @@ use super::*;
 
 #[test]
 fn every_fixture_is_sent_as_its_snapshot_says() {
-    for (name, message) in fixtures().outbound().into_iter().filter(|(name, _)| !name.starts_with("refused_")) {
+    for (name, message) in fixtures().outbound().into_iter().filter(|(name, _)| !name.starts_with("refused_"))
+    {
         let run = run(&ctx(), Job::Deliver(message), well());
         run.delivered();
         let sent: Vec<Value> = run
@@ -29,7 +30,8 @@ fn every_fixture_is_sent_as_its_snapshot_says() {
 }
 
 fn options(count: usize) -> Choices {
-    let option = |number: usize| SelectOption { label: format!("Label {number}"), value: format!("v{number}") };
+    let option =
+        |number: usize| SelectOption { label: format!("Label {number}"), value: format!("v{number}") };
     Choices { text: "Which?".into(), options: (1..=count).map(option).collect() }
 }
 
@@ -133,8 +135,14 @@ fn card(actions: &[(ActionKind, &str)]) -> Card {
 #[test]
 fn a_cards_buttons_are_grouped_in_their_order() {
     use ActionKind::{Postback, Say, Url};
-    let actions =
-        [(Url, "https://a.example/"), (Postback, "1"), (Say, "2"), (Say, "3"), (Postback, "4"), (Url, "tel:+1")];
+    let actions = [
+        (Url, "https://a.example/"),
+        (Postback, "1"),
+        (Say, "2"),
+        (Say, "3"),
+        (Postback, "4"),
+        (Url, "tel:+1"),
+    ];
     let bodies = sent(vec![Content::Card(card(&actions))]);
     let kinds: Vec<String> =
         bodies.iter().map(|body| format!("{} {}", body["type"], body["interactive"]["type"])).collect();
@@ -147,8 +155,10 @@ fn a_cards_buttons_are_grouped_in_their_order() {
             r#""text" null"#
         ]
     );
-    let texts: Vec<&str> =
-        bodies.iter().filter_map(|body| body.pointer("/interactive/body/text").and_then(Value::as_str)).collect();
+    let texts: Vec<&str> = bodies
+        .iter()
+        .filter_map(|body| body.pointer("/interactive/body/text").and_then(Value::as_str))
+        .collect();
     assert_eq!(texts, ["*Title*\nSubtitle", "\u{200b}", "\u{200b}"]);
     let headers = bodies.iter().filter(|body| body.pointer("/interactive/header").is_some()).count();
     assert_eq!(headers, 1);
@@ -174,7 +184,11 @@ fn cards_stand_side_by_side_only_when_all_are_alike() {
     assert_eq!(native(vec![link, reply(1)]), 0, "mixed");
     assert_eq!(native(vec![reply(1), reply(1)]), 0, "ids repeat");
     assert_eq!(native(vec![reply(1), card(&[(Postback, "a"), (Postback, "b")])]), 0, "different counts");
-    assert_eq!(native(vec![card(&[(Postback, "a"), (Postback, "b"), (Postback, "c")]), reply(1)]), 0, "three replies");
+    assert_eq!(
+        native(vec![card(&[(Postback, "a"), (Postback, "b"), (Postback, "c")]), reply(1)]),
+        0,
+        "three replies"
+    );
     assert_eq!(native(vec![reply(1), Card { image_url: None, ..reply(2) }]), 0, "no picture");
     assert_eq!(native(vec![reply(1), Card { subtitle: Some("x".repeat(160)), ..reply(2) }]), 0, "long text");
 }
@@ -244,7 +258,8 @@ fn refusals_become_faults_by_their_code() {
         ("no_such_template", FaultCode::NotFound),
     ];
     for (name, code) in table {
-        let run = run(&ctx(), Job::Deliver(message(vec![Content::text("x")])), |_| Ok(fixtures().answer(name)));
+        let run =
+            run(&ctx(), Job::Deliver(message(vec![Content::text("x")])), |_| Ok(fixtures().answer(name)));
         assert_eq!(run.fault().code, code, "{name}");
         assert!(!format!("{:?}", run.fault()).contains("EAAB"), "{name}");
     }
@@ -253,10 +268,14 @@ fn refusals_become_faults_by_their_code() {
 #[test]
 fn parts_that_were_sent_are_not_sent_again() {
     let job = Job::Deliver(message(vec![Content::text("one"), Content::text("two")]));
-    let first = run(&ctx(), job, script([
-        Ok(json_answer(200, json!({ "messages": [{ "id": "wamid.1" }] }))),
-        Err(TransportFailure::Connect),
-    ]));
+    let first = run(
+        &ctx(),
+        job,
+        script([
+            Ok(json_answer(200, json!({ "messages": [{ "id": "wamid.1" }] }))),
+            Err(TransportFailure::Connect),
+        ]),
+    );
     assert_eq!(first.fault().code, FaultCode::Unavailable);
     let memo = first.memo.expect("a memo");
     let answer = json_answer(200, json!({ "messages": [{ "id": "wamid.2" }] }));
@@ -276,7 +295,9 @@ fn a_message_of_too_many_calls_is_refused_before_the_first() {
 
 #[test]
 fn options_of_the_configuration_change_texts() {
-    let ctx = with(json!({ "link_previews": true, "markdown_in_text": true, "list_button": "Bitte wählen Sie etwas aus" }));
+    let ctx = with(
+        json!({ "link_previews": true, "markdown_in_text": true, "list_button": "Bitte wählen Sie etwas aus" }),
+    );
     let parts = vec![Content::text("**See** https://a.example"), Content::Dropdown(options(1))];
     let run = run(&ctx, Job::Deliver(message(parts)), well());
     let bodies = bodies(&run);

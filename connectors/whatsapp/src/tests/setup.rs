@@ -51,11 +51,16 @@ fn number_and_account_take_an_override_and_give_it_back() {
 
 #[test]
 fn the_app_is_subscribed_with_its_own_secret() {
-    let app = json!({ "subscribe": "app", "waba_id": "900", "app_id": "77", "fields": ["messages", "calls"] });
+    let app =
+        json!({ "subscribe": "app", "waba_id": "900", "app_id": "77", "fields": ["messages", "calls"] });
     let run = run_with_pin(Job::Register, app.clone(), false);
-    assert_eq!(run.requests[0].url, "https://graph.facebook.com/v22.0/77/subscriptions?access_token=77%7C{app_secret}");
+    assert_eq!(
+        run.requests[0].url,
+        "https://graph.facebook.com/v22.0/77/subscriptions?access_token=77%7C{app_secret}"
+    );
     assert_eq!(run.json(0)["fields"], "messages,calls");
-    let places: Vec<_> = run.requests[0].slots.iter().map(|slot| (slot.place, slot.secret.as_str())).collect();
+    let places: Vec<_> =
+        run.requests[0].slots.iter().map(|slot| (slot.place, slot.secret.as_str())).collect();
     assert_eq!(places, [(SlotPlace::Url, "app_secret"), (SlotPlace::Body, "verify_token")]);
     assert_eq!(run.requests[1].url, "https://graph.facebook.com/v22.0/900/subscribed_apps");
     assert!(calls(Job::Unregister, app).is_empty(), "other accounts of the app live from it");
@@ -66,7 +71,9 @@ fn a_number_with_a_pin_is_registered_and_may_be_so_already() {
     let run = run_with_pin(Job::Register, json!({}), true);
     assert_eq!(run.json(0), json!({ "messaging_product": "whatsapp", "pin": "{pin}" }));
     let refused = |status| {
-        portico_suite::run(connector().as_ref(), &host(), &ctx(), Job::Register, |_| Ok(json_answer(status, json!({}))))
+        portico_suite::run(connector().as_ref(), &host(), &ctx(), Job::Register, |_| {
+            Ok(json_answer(status, json!({})))
+        })
     };
     assert!(refused(403).outcome.is_ok());
     assert_eq!(refused(401).fault().code, FaultCode::Unauthenticated);

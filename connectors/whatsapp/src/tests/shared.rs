@@ -24,7 +24,8 @@ fn read(name: &str) -> Option<Vec<u8>> {
 fn sample(name: &str) -> Option<Event> {
     let body = read(name)?;
     let json: Value = serde_json::from_slice(&body).expect("a sample is JSON");
-    let bot = json.pointer("/entry/0/changes/0/value/metadata/phone_number_id").expect("a sample names its number");
+    let bot =
+        json.pointer("/entry/0/changes/0/value/metadata/phone_number_id").expect("a sample names its number");
     let run = receive_on(&host(), &TestContext::with(json!({ "phone_number_id": bot })), body);
     let events = run.events();
     assert_eq!(events.len(), 1, "{name}");
@@ -116,8 +117,11 @@ fn vectors_of_signatures_hold_over_the_bytes_that_were_sent() {
     let verdict = |body: Vec<u8>, header: &str| {
         let mut request = post(body);
         request.headers.insert("x-hub-signature-256", http::HeaderValue::from_str(header).expect("a header"));
-        let ctx = with(json!({ "more_phone_number_ids": ["1122334455667", "100000000000001", "000000000000000"] }));
-        portico_suite::receive(connector().as_ref(), &host, &ctx, &request).map(drop).map_err(|fault| fault.code)
+        let ctx =
+            with(json!({ "more_phone_number_ids": ["1122334455667", "100000000000001", "000000000000000"] }));
+        portico_suite::receive(connector().as_ref(), &host, &ctx, &request)
+            .map(drop)
+            .map_err(|fault| fault.code)
     };
     let list = vectors["vectors"].as_array().expect("a list");
     assert!(!list.is_empty());
@@ -132,7 +136,8 @@ fn vectors_of_signatures_hold_over_the_bytes_that_were_sent() {
     let body = text("/escaped_body_vector/raw_body").into_bytes();
     assert_eq!(verdict(body, &text("/escaped_body_vector/header")), Err(FaultCode::Unreadable));
     for case in vectors["must_fail"].as_array().expect("a list") {
-        let (file, header) = (case["file"].as_str().expect("a file"), case["header"].as_str().expect("a header"));
+        let (file, header) =
+            (case["file"].as_str().expect("a file"), case["header"].as_str().expect("a header"));
         let refused = verdict(read(file).expect("the case's file"), header);
         assert_eq!(refused, Err(FaultCode::Unauthenticated), "{}", case["case"]);
     }

@@ -20,14 +20,16 @@ impl Subject {
 impl Draft<'_> {
     pub(super) async fn message(&mut self, said: &InboundMessage) -> Result<Prepared, StoreError> {
         let id = MessageId::of_event(self.scene.entry.event.id);
-        // An earlier attempt may have made all rows; then nothing is counted twice.
-        let known = match self.known_conversation(&said.thread).await? {
-            Some(conversation) => self.records().message_in(conversation.value.id, id).await?,
-            None => None,
+        let old = self.known_conversation(&said.thread).await?;
+        // An earlier attempt may have made all rows; then nothing is counted twice. The first attempt does not
+        // look: if it is wrong, its commit is refused.
+        let known = match &old {
+            Some(conversation) if self.careful => self.records().message_in(conversation.value.id, id).await?,
+            _ => None,
         };
         let user = self.user(&said.author).await?;
         let added = u64::from(known.is_none());
-        let conversation = self.conversation(&said.thread, Some(&user.id), added).await?;
+        let conversation = self.renewed_conversation(old, &said.thread, Some(&user.id), added).await?;
         let message = match known {
             Some(known) => known.value,
             None => {

@@ -36,6 +36,17 @@ impl Draft<'_> {
         messages: u64,
     ) -> Result<Conversation, StoreError> {
         let old = self.known_conversation(thread).await?;
+        self.renewed_conversation(old, thread, author, messages).await
+    }
+
+    /// As [`Draft::conversation`], for one that was read already.
+    pub(super) async fn renewed_conversation(
+        &mut self,
+        old: Option<Versioned<Conversation>>,
+        thread: &Thread,
+        author: Option<&UserId>,
+        messages: u64,
+    ) -> Result<Conversation, StoreError> {
         let (mut row, mut changed) = match &old {
             Some(old) => (old.value.clone(), messages > 0),
             None => (self.new_conversation(thread, author), true),
