@@ -204,6 +204,15 @@ impl TestHost {
         self.inner().blobs.insert(id.to_owned(), (blob, data));
     }
 
+    pub(crate) fn log_count(&self) -> usize {
+        self.inner().log.len()
+    }
+
+    /// Lines written since the log had so many.
+    pub(crate) fn log_from(&self, count: usize) -> Vec<LogLine> {
+        self.inner().log.get(count..).map(<[LogLine]>::to_vec).unwrap_or_default()
+    }
+
     pub(crate) fn truncate_log(&self, lines: usize) {
         self.inner().log.truncate(lines);
     }

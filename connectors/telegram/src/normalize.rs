@@ -141,7 +141,8 @@ fn thread(chat: &Chat<'_>, topic: Option<i64>, business: Option<&str>, person: O
 
 fn full_name(user: &User<'_>) -> String {
     match &user.last_name {
-        Some(last) if !last.as_str().is_empty() => format!("{} {}", user.first_name, last.as_str()),
+        // Not `format!`: this is the way of every message, and one allocation will do.
+        Some(last) if !last.as_str().is_empty() => [&*user.first_name, last.as_str()].join(" "),
         _ => user.first_name.to_string(),
     }
 }

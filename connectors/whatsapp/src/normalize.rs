@@ -66,7 +66,7 @@ pub(crate) fn normalize(
     };
     for (entry_index, entry) in update.entry.iter().enumerate() {
         for (index, change) in entry.changes.iter().enumerate() {
-            let place = format_args!("entry[{entry_index}].changes[{index}].value").to_string();
+            let place = Place { entry: entry_index, change: index };
             match change.field.as_str() {
                 "messages" | "user_id_update" | "smb_message_echoes" | "message_echoes" | "" => {
                     reader.updates(entry, change.field.as_str(), change.value, place, 0);

@@ -195,6 +195,11 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
+    /// Says that a key is no misspelling, though nothing reads it.
+    pub(crate) fn known(&self, key: &str) {
+        self.saw(key);
+    }
+
     fn saw(&self, key: &str) {
         self.seen.borrow_mut().insert(key.to_owned());
     }
@@ -393,7 +398,8 @@ impl<'a> Section<'a> {
 
     pub(crate) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)]) -> Option<T> {
         let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-        self.typed(key, &format!("write one of {}", names.join(", ")), |found| match &found.value {
+        let one_of = if names.len() > 1 { "one of " } else { "" };
+        self.typed(key, &format!("write {one_of}{}", names.join(", ")), |found| match &found.value {
             Value::Text(text) => choices.iter().find(|(name, _)| name == text).map(|(_, choice)| *choice),
             _ => None,
         })
@@ -414,20 +420,35 @@ impl<'a> Section<'a> {
         expected: &str,
         read: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
-        self.typed(key, expected, |found| match &found.value {
+        let found = self.find(key)?;
+        let items: Vec<Node> = match found.value {
+            Value::List(items) => items,
             Value::Text(text) if found.loose => {
-                text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(&read).collect()
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                items.map(|item| Node { value: Value::Text(item.to_owned()), line: 0 }).collect()
             }
-            Value::Text(text) => Some(vec![read(text)?]),
-            Value::List(items) => items
-                .iter()
-                .map(|item| match &item.value {
-                    Value::Text(text) => read(text),
-                    _ => None,
-                })
-                .collect(),
-            _ => None,
-        })
+            other => vec![Node { value: other, line: found.line.unwrap_or_default() }],
+        };
+        let alone = items.len() == 1;
+        let mut texts = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let text = match &item.value {
+                Value::Text(text) => read(text),
+                _ => None,
+            };
+            match text {
+                Some(text) => texts.push(text),
+                None => {
+                    let path =
+                        if alone { self.path_of(key) } else { format!("{}[{index}]", self.path_of(key)) };
+                    let item =
+                        Found { value: item.value, line: found.line.map(|_| item.line), loose: found.loose };
+                    let what = format!("{} is not right", item.show());
+                    self.loader.fault(Fault::new(path, what, expected).at(item.line));
+                }
+            }
+        }
+        Some(texts)
     }
 
     /// An option of any shape, as JSON, and whether it came from a variable, so that any text in it may stand

@@ -145,7 +145,7 @@ fn object_rules(
         match (properties.get(key), rules.get("additionalProperties")) {
             (Some(schema), _) => check_at(value, schema, &inner, depth + 1, out),
             (None, Some(Json::Bool(false))) => {
-                let message = match nearest(key, properties.keys().map(String::as_str)) {
+                let message = match nearest(&snake_case(key), properties.keys().map(String::as_str)) {
                     Some(near) => format!("no such option; did you mean '{near}'?"),
                     None => {
                         format!("no such option; known here: {}", list(properties.keys().map(String::as_str)))

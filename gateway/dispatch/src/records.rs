@@ -78,37 +78,31 @@ struct Draft<'a> {
     careful: bool,
 }
 
+/// An event as it was journaled.
+enum Told {
+    Connector(Event),
+    Gateway(GatewayEvent),
+}
+
 /// Writes an event's rows and says what the core is to hear.
 pub(crate) async fn prepare(scene: &Scene<'_>) -> Result<Prepared, RecordFault> {
     let stored = &scene.entry.event;
-    let body = &stored.body;
-    match stored.kind {
-        EventKind::Connector => {
-            let event: Event = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
-            write(scene, async |draft: &mut Draft<'_>| draft.connector(&event).await).await
+    let told = match stored.kind {
+        EventKind::Connector => Told::Connector(serde_json::from_slice(&stored.body).map_err(unreadable)?),
+        EventKind::Gateway => Told::Gateway(serde_json::from_slice(&stored.body).map_err(unreadable)?),
+        EventKind::Unread => return Ok(Prepared::Nothing),
+        EventKind::Outgoing => {
+            return Err(RecordFault::Unreadable("an outgoing message stands in a mailbox".into()));
         }
-        EventKind::Gateway => {
-            let event: GatewayEvent = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
-            write(scene, async |draft: &mut Draft<'_>| draft.gateway(&event).await).await
-        }
-        EventKind::Unread => Ok(Prepared::Nothing),
-        EventKind::Outgoing => Err(RecordFault::Unreadable("an outgoing message stands in a mailbox".into())),
-    }
-}
-
-fn unreadable(error: &serde_json::Error) -> RecordFault {
-    RecordFault::Unreadable(format!("the journaled event does not read: {error}"))
-}
-
-async fn write(
-    scene: &Scene<'_>,
-    make: impl AsyncFn(&mut Draft<'_>) -> Result<Prepared, StoreError>,
-) -> Result<Prepared, RecordFault> {
+    };
     let mut last = StoreError::NotFound("row");
     for round in 0..RETRIES {
         let careful = round > 0 || scene.entry.replay || scene.entry.attempts > 0;
         let mut draft = Draft { scene, changes: Vec::new(), careful };
-        let prepared = make(&mut draft).await?;
+        let prepared = match &told {
+            Told::Connector(event) => draft.connector(event).await?,
+            Told::Gateway(event) => draft.gateway(event).await?,
+        };
         draft.bot_user().await?;
         if draft.changes.is_empty() {
             return Ok(prepared);
@@ -125,6 +119,15 @@ async fn write(
         tokio::task::yield_now().await;
     }
     Err(last.into())
+}
+
+/// Says where and of what sort, never what was read.
+fn unreadable(error: serde_json::Error) -> RecordFault {
+    let (line, column) = (error.line(), error.column());
+    RecordFault::Unreadable(format!(
+        "the journaled event does not read: {:?} error at line {line}, column {column}",
+        error.classify()
+    ))
 }
 
 impl Draft<'_> {

@@ -48,18 +48,33 @@ impl std::fmt::Debug for Edge {
 }
 
 impl Edge {
-    /// Listens and serves: webhooks to `hooks`, where there are any, everything else to `router`.
+    /// Listens on an address; port 0 takes a free one. Connections wait until [`Edge::start`].
     ///
     /// # Errors
     /// The operating system's, when the address can't be listened on.
+    pub fn listen(address: SocketAddr, backlog: u32) -> io::Result<std::net::TcpListener> {
+        let socket = match address {
+            SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
+        };
+        // A restart must not wait for connections of the last run to fade.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(backlog)?.into_std()
+    }
+
+    /// Serves what comes in: webhooks to `hooks`, where there are any, everything else to `router`.
+    ///
+    /// # Errors
+    /// The operating system's, when threads or runtimes can't be made.
     pub fn start(
+        socket: std::net::TcpListener,
         options: EdgeOptions,
         hooks: Option<Hooks>,
         router: Router,
         metrics: Arc<Metrics>,
         listener: Listener,
     ) -> io::Result<Self> {
-        let socket = listen(options.listen, options.limits.backlog)?;
         let address = socket.local_addr()?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = if options.workers == 0 { cores } else { options.workers };
@@ -116,25 +131,14 @@ impl Edge {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let cut = self.gate.open();
-        // The workers end once their connections have, or now.
         if cut == 0 {
+            // The workers end once their connections have.
             for thread in self.threads {
                 drop(tokio::task::spawn_blocking(move || thread.join()).await);
             }
         }
         cut
     }
-}
-
-fn listen(address: SocketAddr, backlog: u32) -> io::Result<std::net::TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
-    };
-    // A restart must not wait for connections of the last run to fade.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(backlog)?.into_std()
 }
 
 /// A thread with a runtime of its own.

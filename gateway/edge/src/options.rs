@@ -1,6 +1,5 @@
 //! What an edge is made of; the defaults are those of the limits table.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +24,6 @@ pub struct Limits {
     pub connections: usize,
     /// Open connections of one address (IPv6: of one /64).
     pub connections_per_address: usize,
-    /// Connections that wait to be accepted.
-    pub backlog: u32,
     /// Time for a TLS handshake.
     pub tls_handshake: Duration,
     /// Time until the first byte.
@@ -67,7 +64,6 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             connections_per_address: 256,
-            backlog: 1024,
             tls_handshake: 5 * second,
             first_byte: 5 * second,
             head_time: 10 * second,
@@ -91,8 +87,6 @@ impl Default for Limits {
 /// One edge.
 #[derive(Clone)]
 pub struct EdgeOptions {
-    /// Address to listen on; port 0 takes a free one.
-    pub listen: SocketAddr,
     /// TLS, where this edge ends it.
     pub tls: Option<Arc<ServerConfig>>,
     /// Worker threads; 0 means one for each core.
@@ -107,6 +101,6 @@ pub struct EdgeOptions {
 
 impl std::fmt::Debug for EdgeOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EdgeOptions").field("name", &self.name).field("listen", &self.listen).finish_non_exhaustive()
+        f.debug_struct("EdgeOptions").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@
 //! Source: IANA special-purpose address registries (IPv4 and IPv6), read with the cloud providers' pages on
 //! their metadata addresses.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -122,8 +122,8 @@ pub fn forbidden(ip: IpAddr, reach: Reach) -> Option<&'static str> {
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     allow_private: bool,
-    /// `host` or `host:port`, lower case, no dot at the end.
-    allowed: HashSet<String>,
+    /// Ports by host as the URL parser spells it, without a dot at the end; no port: any.
+    allowed: HashMap<String, Vec<u16>>,
 }
 
 impl Policy {
@@ -132,16 +132,22 @@ impl Policy {
     /// - `allow_private`: everything may be reached but the addresses that are never right.
     /// - `allowed`: `host` (any port) or `host:port`; such a target may be private, plain HTTP and at any port.
     pub fn new<S: AsRef<str>>(allow_private: bool, allowed: impl IntoIterator<Item = S>) -> Self {
-        let allowed = allowed.into_iter().map(|entry| normal(entry.as_ref())).collect();
-        Self { allow_private, allowed }
+        let mut ports: HashMap<String, Vec<u16>> = HashMap::new();
+        for entry in allowed {
+            let (host, port) = split(entry.as_ref());
+            match (ports.get_mut(&host), port) {
+                (Some(any), None) => any.clear(),
+                (Some(some), Some(port)) if !some.is_empty() => some.push(port),
+                (Some(_), Some(_)) => {}
+                (None, port) => drop(ports.insert(host, port.into_iter().collect())),
+            }
+        }
+        Self { allow_private, allowed: ports }
     }
 
     fn lists(&self, host: &str, port: u16) -> bool {
-        if self.allowed.is_empty() {
-            return false;
-        }
-        let host = normal(host);
-        self.allowed.contains(&host) || self.allowed.contains(&format!("{host}:{port}"))
+        let ports = self.allowed.get(host.trim_end_matches('.'));
+        ports.is_some_and(|ports| ports.is_empty() || ports.contains(&port))
     }
 
     /// Checks an address before anything is looked up, and says how far the connection may reach.
@@ -194,15 +200,15 @@ pub(crate) fn refused(host: &str, what: &str) -> NetError {
     NetError::denied(format!("'{host}' is {what}{HOW}"))
 }
 
-fn normal(entry: &str) -> String {
-    let entry = entry.trim().to_ascii_lowercase();
-    // `host.:443` and `host.` name the same host as without the dot.
-    match entry.rsplit_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) => {
-            format!("{}:{port}", host.trim_end_matches('.'))
-        }
-        _ => entry.trim_end_matches('.').to_owned(),
-    }
+/// `Host`, `host:port`, `0x7f.1:80`, `[::1]` to the host in the URL parser's spelling, and the port.
+fn split(entry: &str) -> (String, Option<u16>) {
+    let entry = entry.trim();
+    let (host, port) = match entry.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+        Some((host, Ok(port))) => (host, Some(port)),
+        _ => (entry, None),
+    };
+    let host = host.trim_end_matches('.');
+    (Host::parse(host).map_or_else(|_| host.to_ascii_lowercase(), |host| host.to_string()), port)
 }
 
 #[cfg(test)]

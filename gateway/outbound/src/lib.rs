@@ -10,24 +10,31 @@
 //! visible, provider limits obeyed, and the end of each message told to the core.
 
 mod accept;
+mod actions;
 mod deliver;
 mod error;
 mod fit;
 mod gates;
+mod media;
 mod overdue;
 mod pace;
 mod render;
 mod replies;
 mod revise;
+mod schedule;
+mod schema;
 mod settle;
 
 pub use accept::{MAX_LANE, NewMessage, OnceKey, Outbox, bot_lane, no_installation};
+pub use actions::{ActionError, Actions};
 pub use deliver::{Sender, SenderOptions};
 pub use error::AcceptError;
 pub use fit::{Unfit, as_text, fit};
+pub use media::MediaLinks;
 pub use pace::{Go, Pacer, Paces, Stopped};
 pub use replies::ReplyMessage;
 pub use revise::MessageChange;
+pub use schedule::{Bots, Scheduler};
 pub use settle::UNREACHABLE;
 
 use std::time::{SystemTime, UNIX_EPOCH};

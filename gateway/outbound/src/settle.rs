@@ -195,6 +195,7 @@ impl Sender {
             FaultCode::RateLimited => {
                 let conversation = render::short(place.id);
                 let (stopped, pause) = self.pacer(&work.installation).limited(&place.channel, conversation, wished);
+                self.gates.answered(&work.installation.id);
                 self.count(work, SendOutcome::Throttled);
                 self.metrics.sends(work.installation.id.as_str()).waits.record(pause);
                 let whole = stopped == Stopped::Installation;

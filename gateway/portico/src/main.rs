@@ -1,2 +1,9 @@
 //! The `portico` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    portico::run(portico::Cli::parse().command)
+}

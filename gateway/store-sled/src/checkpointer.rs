@@ -18,6 +18,7 @@ use portico_store::{DiskLevel, StoreError};
 use crate::blocks::{self, Events};
 use crate::checkpoint::Checkpoint;
 use crate::decide::bad_row;
+use crate::frame;
 use crate::index::Writer;
 use crate::mem::Mem;
 use crate::op::Tree;
@@ -262,6 +263,18 @@ fn has_room(shared: &Shared, mem: &Mem) -> bool {
     }
 }
 
+/// Writes a snapshot once the log has grown enough since the last one.
+fn snapshot_if_due(shared: &Shared, indexer: &mut Indexer) -> Result<(), StoreError> {
+    let last = crate::snapshot::list(&indexer.path)?.last().and_then(|path| crate::snapshot::position_of(path));
+    let (from, to) = (frame::split(last.unwrap_or(1 << 32)).0, frame::split(indexer.checkpoint.position).0);
+    let grown = u64::from(to.saturating_sub(from)) * u64::from(shared.segments.bytes);
+    // A large index is written less often, so that snapshots stay a small part of all writing.
+    if grown < shared.options.snapshot_bytes.max(2 * indexer.writer.sum.live) {
+        return Ok(());
+    }
+    crate::sweep::take_snapshot(shared, indexer)
+}
+
 /// Writes a window, again and again until it is written: it stays readable in memory meanwhile.
 fn flush(shared: &Shared, indexer: &mut Indexer, mem: &Mem) -> Result<(), StoreError> {
     let mut tries = 0;
@@ -275,6 +288,9 @@ fn flush(shared: &Shared, indexer: &mut Indexer, mem: &Mem) -> Result<(), StoreE
                 shared.checkpointed.store(mem.upto, Ordering::Relaxed);
                 shared.state.write().thaw(shared.options.idle_lanes);
                 shared.queue.nudge();
+                if let Err(error) = snapshot_if_due(shared, indexer) {
+                    tracing::error!("no snapshot of the index was written: {error}");
+                }
                 return Ok(());
             }
             Err(error) => {

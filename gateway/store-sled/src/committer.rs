@@ -97,6 +97,7 @@ impl Committer {
             }
             self.freeze();
             if !open && self.checkpoints.is_empty() {
+                self.shared.indexer.stop();
                 return;
             }
         }

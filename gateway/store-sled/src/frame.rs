@@ -12,6 +12,8 @@ pub(crate) const HEADER: usize = 24;
 pub(crate) const COMMIT: u8 = 1;
 /// Nothing more in this segment; the next one goes on.
 pub(crate) const END: u8 = 2;
+/// Laid over broken bytes by salvaging.
+pub(crate) const GAP: u8 = 3;
 
 /// Opens a frame at the end of a buffer; [`close`] completes it.
 pub(crate) fn open(out: &mut Vec<u8>) -> usize {
@@ -94,7 +96,7 @@ fn whole(bytes: &[u8], offset: usize, segment: u32) -> Option<Frame> {
     let batch = number(bytes, offset + 16)?;
     let kind = *bytes.get(offset + 20)?;
     let end = offset.checked_add(HEADER)?.checked_add(length)?;
-    if crc32c::crc32c(bytes.get(offset + 4..end)?) != sum || !matches!(kind, COMMIT | END) {
+    if crc32c::crc32c(bytes.get(offset + 4..end)?) != sum || !matches!(kind, COMMIT | END | GAP) {
         return None;
     }
     Some(Frame { kind, payload: offset + HEADER, length, batch, next: end.next_multiple_of(8) })

@@ -91,6 +91,38 @@ fn take(state: &mut State, tree: Tree, key: &[u8], data: &[u8], names: &mut Name
     Ok(())
 }
 
+/// After a salvage: entries that were lost leave holes in their lanes; those left get new numbers. The answer
+/// is how many are lost.
+pub(crate) fn close_holes(state: &mut State, index: &Index) -> Result<u64, StoreError> {
+    let mut broken = Vec::new();
+    for (at, lane) in &state.lanes {
+        let mut left: std::collections::BTreeMap<u64, crate::lane::Pend> =
+            lane.entries.iter().map(|entry| (entry.seq, *entry)).collect();
+        for (first, _) in &lane.chunks {
+            let key = crate::lane::chunk_key(*at, *first);
+            let cell = match state.cell(Tree::Chunk, &key) {
+                Some(known) => known.cloned(),
+                None => index.get(Tree::Chunk, &key)?,
+            };
+            let Some(cell) = cell else { continue };
+            for entry in decode_chunk(*first, &cell.data).map_err(|_| bad_row(Tree::Chunk, &key))? {
+                left.entry(entry.seq).or_insert(entry);
+            }
+        }
+        let left: Vec<_> = left.into_values().filter(|entry| (lane.head..lane.next).contains(&entry.seq)).collect();
+        let lost = lane.next - lane.head - left.len() as u64;
+        if lost > 0 {
+            broken.push((*at, left, lost));
+        }
+    }
+    let mut count = 0;
+    for (at, left, lost) in broken {
+        count += lost;
+        state.renumber(at, left);
+    }
+    Ok(count)
+}
+
 /// Ends recovery: every unsettled number must have its entry; counts are taken.
 pub(crate) fn complete(state: &mut State, index: &Index) -> Result<(), StoreError> {
     let mut pins = Vec::new();

@@ -189,6 +189,10 @@ fn attempt(
     let path = options.path.clone();
     let mut indexer = Indexer { writer, checkpoint, path, cache_bytes: options.cache_bytes };
     let end = replay(options, segments, numbers, &mut state, &mut indexer)?;
+    if options.path.join("salvaged").exists() {
+        let lost = load::close_holes(&mut state, &Index::new(engine.clone())).map_err(Failure::Index)?;
+        tracing::warn!(lost, "the log was salvaged: {lost} unsettled entries are lost");
+    }
     load::complete(&mut state, &Index::new(engine)).map_err(Failure::Index)?;
     Ok((state, indexer, end))
 }
@@ -227,6 +231,10 @@ fn replay(
             };
             if frame.kind == frame::END {
                 break true;
+            }
+            if frame.kind == frame::GAP {
+                offset = frame.next;
+                continue;
             }
             let payload = bytes.get(frame.payload..frame.payload + frame.length).unwrap_or_default();
             let ops = op::decode(payload, segment, frame.payload as u32, &mut names)

@@ -273,7 +273,8 @@ impl State {
     /// Puts entries that were read from the index into memory.
     pub(crate) fn load(&mut self, lane: Lane, entries: Vec<crate::lane::Pend>) {
         if let Some(lane) = self.lanes.get_mut(&lane) {
-            for entry in entries.into_iter().filter(|entry| entry.seq >= lane.head) {
+            let head = lane.head;
+            for entry in entries.into_iter().filter(|entry| entry.seq >= head) {
                 lane.insert(entry);
             }
         }
@@ -284,6 +285,42 @@ impl State {
         if self.cell(tree, &key).is_none() {
             self.mem.put(tree, key, Some(cell));
         }
+    }
+
+    /// Gives the entries that are left of a lane with holes new numbers without gaps; the last stays the last.
+    pub(crate) fn renumber(&mut self, at: Lane, left: Vec<crate::lane::Pend>) {
+        let Some(lane) = self.lanes.get_mut(&at) else { return };
+        let rows: Vec<u64> = lane.chunks.drain(..).map(|(first, _)| first).collect();
+        let head = lane.next - left.len() as u64;
+        let before = lane.head;
+        lane.entries.clear();
+        let mut moved = Vec::new();
+        for (seq, entry) in (head..).zip(left) {
+            if seq != entry.seq {
+                moved.push((entry.event, Note { fate: Fate::Moved(seq), attempts: entry.attempts }));
+            }
+            lane.entries.push_back(crate::lane::Pend { seq, saved: false, ..entry });
+        }
+        lane.head = head;
+        let waits = (before != head && lane.state != LaneState::Ready).then_some((lane.state, lane.due));
+        if let Some((state, due)) = waits {
+            lane.state = LaneState::Ready;
+            lane.attempts = lane.entries.front().map_or(0, |entry| entry.attempts);
+            lane.due = 0;
+            if state == LaneState::Deferred {
+                self.due.remove(&(at.dir, due, at));
+            }
+        }
+        self.dirty.insert(at);
+        for first in rows {
+            self.mem.put(Tree::Chunk, chunk_key(at, first), None);
+        }
+        for (event, note) in moved {
+            self.version += 1;
+            let version = self.version;
+            self.write(Tree::Note, event.0.to_vec(), version, Some(note.encode()));
+        }
+        self.retire_if_empty(at);
     }
 
     /// Ends a window: everything up to a synced position of the log goes to the engine.

@@ -90,7 +90,23 @@ impl SledStore {
         if restored_at.is_some() {
             crate::recover::io("remove the mark of the restore", std::fs::remove_file(restored))?;
         }
+        if store.shared.path("salvaged").exists() {
+            // The new numbers are in the index only, so it must have them before the mark goes.
+            store.checkpoint_now()?;
+            crate::recover::io("remove the mark of the salvage", std::fs::remove_file(store.shared.path("salvaged")))?;
+        }
         Ok(store)
+    }
+
+    /// As [`Self::checkpoint`], for a thread that may wait.
+    fn checkpoint_now(&self) -> Result<(), StoreError> {
+        let (done, wait) = tokio::sync::oneshot::channel();
+        let job = Job { task: Task::Checkpoint(done), slot: Slot::new() };
+        self.shared.queue.push(job).map_err(|_| closed())?;
+        match std::thread::spawn(move || wait.blocking_recv()).join() {
+            Ok(Ok(result)) => result,
+            _ => Err(closed()),
+        }
     }
 
     /// Queues a task and waits for its answer.
@@ -140,7 +156,6 @@ impl SledStore {
         shared.queue.close();
         shared.hub.close();
         shared.filler.close();
-        shared.indexer.stop();
     }
 }
 

@@ -1,5 +1,7 @@
 //! Messages, posts and edits.
 
+use std::fmt::Write;
+
 use portico_contract::{
     Content, CustomEvent, Edit, Event, Fault, IdentityChange, InboundMessage, Party, Tags, Thread,
 };
@@ -87,10 +89,14 @@ fn owner_message(scene: &Scene<'_>, key: &str, m: &Message<'_>) -> Result<Vec<Ev
 /// What tells a message from all others. Its own id counts within the chat, and a business account counts
 /// apart from the bot.
 fn unique(m: &Message<'_>) -> String {
-    match &m.business_connection_id {
-        Some(connection) => format!("{}:{}:{}", connection.as_str(), m.chat.id, m.message_id),
-        None => format!("{}:{}", m.chat.id, m.message_id),
+    let mut id = String::with_capacity(48);
+    if let Some(connection) = &m.business_connection_id {
+        id.push_str(connection.as_str());
+        id.push(':');
     }
+    // Writing to a text can't fail.
+    write!(id, "{}:{}", m.chat.id, m.message_id).unwrap_or_default();
+    id
 }
 
 /// Events of an edit.

@@ -1,6 +1,6 @@
 //! `[installations.<id>]`: a connector set up for a bot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -140,6 +140,8 @@ fn configure(
     for key in config.keys() {
         let snake = schema::snake_case(&key);
         if let Some(other) = written.insert(snake.clone(), key.clone()) {
+            config.known(&key);
+            config.known(&other);
             config.fault(&key, format!("is written twice, also as '{other}'"), "keep one of them");
         }
     }
@@ -170,11 +172,17 @@ fn configure(
     installation.config = Json::Object(options);
     let complaints = schema::check(&installation.config, schema);
     let fits = complaints.is_empty() && !section.loader.faulty(&config.path);
+    // What could not be read was told already; that it is missing or wrong too would only confuse.
+    let unread: BTreeSet<String> = written
+        .iter()
+        .filter(|(_, key)| section.loader.faulty(&config.path_of(key)))
+        .map(|(name, _)| name.clone())
+        .collect();
     let complaints = if fits { connectors.check_config(&name, &installation.config) } else { complaints };
     for complaint in complaints {
         let path = complaint.pointer.trim_start_matches('/').replace('/', ".");
         let top = path.split('.').next().unwrap_or_default();
-        if section.loader.faulty(&config.path_of(&asked(top))) {
+        if unread.contains(top) {
             continue;
         }
         match path.is_empty() {
@@ -189,7 +197,7 @@ fn configure(
             }
         }
     }
-    missing_secrets(installation, section, config, &secrets);
+    missing_secrets(installation, section, config, &secrets, &unread);
 }
 
 /// Notes secrets that must be there. One that proves webhooks may be missing where the operator wants no proof.
@@ -198,10 +206,10 @@ fn missing_secrets(
     section: &Section<'_>,
     config: &Section<'_>,
     secrets: &[SecretFact],
+    unread: &BTreeSet<String>,
 ) {
-    let there = |fact: &SecretFact| {
-        installation.secrets.contains_key(&fact.name) || section.loader.faulty(&config.path_of(&fact.name))
-    };
+    let there =
+        |fact: &SecretFact| installation.secrets.contains_key(&fact.name) || unread.contains(&fact.name);
     let note = |key: &str, what: &str, mend: String| {
         let path = config.path_of(key);
         let line = section.loader.line_of(&section.path);

@@ -74,6 +74,7 @@ pub struct Checkpoint {
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const CENTURY: Duration = Duration::from_secs(36_525 * 24 * 3600);
 
 pub(crate) fn read(section: &Section<'_>) -> Store {
     let path = section.text("path");
@@ -93,7 +94,7 @@ fn kind(section: &Section<'_>) -> StoreKind {
 }
 
 fn retention(section: &Section<'_>) -> Retention {
-    let kept = |key: &str, least: Duration| section.duration(key, least, 36_500 * DAY).unwrap_or_default();
+    let kept = |key: &str, least: Duration| section.duration(key, least, CENTURY).unwrap_or_default();
     let retention = Retention {
         events: kept("events", HOUR),
         messages: kept("messages", HOUR),

@@ -16,7 +16,7 @@ listn = "127.0.0.1:1"
 admin_listen = "nowhere"
 workers = -1
 allowed_hosts = ["https://a/b"]
-trusted_proxies = ["10.0.0.0/33"]
+trusted_proxies = ["10.0.0.0/8", "10.0.0.0/33", 7]
 public_url = "portico.example.com"
 
 [server.drain]
@@ -75,7 +75,47 @@ menu = [{ callNam = "a" }, {}, {}]
 api_url = "example.com"
 botToken = "${MISSING}"
 "#;
-    assert_snapshot!(faults(text, &[]), @"");
+    assert_snapshot!(faults(text, &[]), @r#"
+    sevrer: no such option; did you mean 'server'? (line 2)
+    server.listn: no such option; did you mean 'listen'? (line 6)
+    server.admin_listen: 'nowhere' is not right; write an address and port like "127.0.0.1:8080" or "[::]:8080" (line 7)
+    server.workers: -1 is not right; write a whole number from 0 to 1024 (line 8)
+    server.allowed_hosts: 'https://a/b' is not right; write names or name:port like ["core.internal:9000"], without scheme or path (line 9)
+    server.trusted_proxies[1]: '10.0.0.0/33' is not right; write networks like ["10.0.0.0/8", "fd00::/8"] (line 10)
+    server.trusted_proxies[2]: 7 is not right; write networks like ["10.0.0.0/8", "fd00::/8"] (line 10)
+    server.public_url: is no http or https address; write an address like "https://portico.example.com" (line 11)
+    server.drain.total: is shorter than readiness and dispatch together; make it at least their sum (line 14)
+    store.kind: 'cluster' is not right; write "embedded" (line 17)
+    store.retention.events: '5min' is not right; write a time like "15s", from 1h to 100years (line 19)
+    store.disk.warn_percent: is above refuse_percent; warn before refusing (line 21)
+    limits.webhook.rate: 'fast' is not right; write a rate like "100/s", "30/min" or "1000/s burst 5000" (line 24)
+    limits.body.webhook: '1 elephant' is not right; write a size like "64KiB", from 1KiB to 64MiB (line 26)
+    limits.edge.connections_per_address: is above all connections together; make it at most limits.edge.connections (line 27)
+    log.format: 7 is not right; write one of "text", "json" (line 32)
+    admin.token: is shorter than 16 characters; make a long random one (line 35)
+    bots.not ok: is no id for a bot; use 1 to 100 characters of a-z A-Z 0-9 - _ . (line 37)
+    bots.support.token: is also a token of bots.not ok; give each its own (line 42)
+    bots.support.core.kind: 'htpp' is not right; write one of "http", "botpress", "rasa", "echo" (line 43)
+    bots.sales.token: the secret is empty; write "${VARIABLE}", "file:/path" or a list of these, newest first (line 46)
+    bots.sales.core.url: is no http or https address; write an address like "http://127.0.0.1:9000/" (line 49)
+    bots.sales.core.secret: is no Standard Webhooks secret; write "whsec_" and base64 of 24 to 64 random bytes (line 50)
+    bots.sales.core.timeut: no such option; did you mean 'timeout'? (line 51)
+    installations.one.bot: there is no bot 'suport'; did you mean 'support'? (line 54)
+    installations.one.connector: there is no connector 'chta'; did you mean 'chat'? (line 55)
+    installations.two.config.signing_secret: is missing; write signing_secret = "${VARIABLE}" or "file:/path" (line 57)
+    installations.two.on_unknown: 'maybe' is not right; write one of "retry", "hold", "drop" (line 60)
+    installations.two.config.room: has 1 characters, fewer than 2 (line 62)
+    installations.two.config.room: does not have the form ^[a-z]+$ (line 62)
+    installations.two.config.place: is none of the values that are known; write "channel" or "thread" (line 63)
+    installations.two.config.max_connections: is above 100 (line 64)
+    installations.two.config.menu: has 3 entries, more than 2 (line 65)
+    installations.two.config.menu.0.call_name: is missing (line 65)
+    installations.two.config.menu.0.callNam: no such option; did you mean 'call_name'? (line 65)
+    installations.two.config.menu.1.call_name: is missing (line 65)
+    installations.two.config.menu.2.call_name: is missing (line 65)
+    installations.two.config.api_url: is no http or https address; write one like "https://api.example.com" (line 66)
+    installations.two.config.botToken: variable MISSING is not set; set it before starting Portico (line 67)
+    "#);
 }
 
 #[test]
@@ -106,20 +146,37 @@ connector = "chat"
 insecure = true
 config = { room = "attic" }
 "#;
-    assert_snapshot!(faults(text, &[]), @"");
+    assert_snapshot!(faults(text, &[]), @r#"
+    server.admin_listen: clashes with server.listen at port 8081; give it a port of its own (line 2)
+    server.public_url: is not https, and providers call nothing else; write https://, or set allow_private_networks = true for a trial (line 4)
+    limits.memory.soft_percent: is above hard_percent; make it the lower of the two (line 6)
+    bots.b.token: is also a token of bots.a; give each its own (line 11)
+    bots.b.token: holds a token twice; give each its own (line 11)
+    installations.y.alias: is 'open', as for installation 'x' of the same bot; write an alias of its own, such as alias = "shop" (line 17)
+    installations.z.config.bot_token: is missing; write bot_token = "${VARIABLE}" or "file:/path" (line 21)
+    installations.z.config.room: is locked; choose another (line 25)
+    "#);
 }
 
 #[test]
 fn an_outside_address_needs_a_public_url() {
-    assert_snapshot!(faults("[server]\nlisten = \"0.0.0.0:80\"", &[]), @"");
+    assert_snapshot!(faults("[server]\nlisten = \"0.0.0.0:80\"", &[]), @r#"
+    server.public_url: is missing, and 'listen' is reachable from outside; write an address like "https://portico.example.com" (line 1)
+    "#);
     good("[server]\nlisten = \"0.0.0.0:80\"\npublic_url = \"http://gw\"\nallow_private_networks = true", &[]);
     good("[server]\nlisten = \"0.0.0.0:80\"\npublic_url = \"http://localhost:80\"", &[]);
 }
 
 #[test]
 fn broken_toml_is_told_by_line() {
-    assert_snapshot!(faults("[server]\nlisten = \nworkers = 1\nworkers = 2", &[]), @"");
-    assert_snapshot!(faults("a = 1979-05-27\nb = 99999999999999999999", &[]), @"");
+    assert_snapshot!(faults("[server]\nlisten = \nworkers = 1\nworkers = 2", &[]), @r#"
+    file: is not TOML here: string values must be quoted, expected literal string; mend the line (line 2)
+    file: is not TOML here: duplicate key; mend the line (line 4)
+    "#);
+    assert_snapshot!(faults("a = 1979-05-27\nb = 99999999999999999999", &[]), @r#"
+    a: no option is a date; write a text in quotes (line 1)
+    b: the number is too large; stay below 2^63 (line 2)
+    "#);
 }
 
 #[test]
@@ -128,7 +185,13 @@ fn variables_are_told_by_name_and_never_by_value() {
     let text = "[server]\nadmin_listen = \"${BAD}\"\npublic_url = \"${}\"\n[store]\npath = \"a${b\"";
     let told = faults(text, &env);
     assert!(!told.contains("CANARY"), "{told}");
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r#"
+    server.admin_listen: the variable's value is not right; write an address and port like "127.0.0.1:8080" or "[::]:8080" (line 2)
+    server.public_url: the name between '${' and '}' is no variable name; use letters, digits and underscores, or write $${ for the characters themselves (line 3)
+    store.path: '${' has no '}'; close it, or write $${ for the characters themselves (line 5)
+    server.workers: the variable's value is not right; write a whole number from 0 to 1024
+    log.format: the variable's value is not right; write one of "text", "json"
+    "#);
 }
 
 #[test]
@@ -145,13 +208,19 @@ fn a_misspelt_variable_is_found() {
         }
     }
     let told = parse("", Path::new("."), &Env, &Connectors::default()).unwrap_err().to_string();
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r#"
+    PORTICO_SERVER__LISTN: no option has this name; did you mean PORTICO_SERVER__LISTEN?
+    "#);
 }
 
 #[test]
 fn a_key_in_both_spellings_and_an_unknown_one_are_told() {
     let told = faults(&with_chat("botToken = \"u\"\nroom_name = \"x\"\nrom = \"y\""), &[]);
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r#"
+    installations.shop.config.bot_token: is written twice, also as 'botToken'; keep one of them (line 11)
+    installations.shop.config.room_name: no such option; known here: api_url, botToken, bot_token, labels, loud, max_connections, menu, place, room, signing_secret (line 14)
+    installations.shop.config.rom: no such option; did you mean 'room'? (line 15)
+    "#);
 }
 
 #[test]

@@ -126,14 +126,16 @@ fn references_stand_anywhere_in_a_text_and_for_any_type() {
         listen = "127.0.0.1:${PORT}"
         workers = "${WORKERS}"
         public_url = "https://${NAME}.example.com/a/"
-        allowed_hosts = ["${NAME}:1", "$${NAME}.x".example]
-    "#
-    .replace(", \"$${NAME}.x\".example", "");
-    let checked = good(&file, &[("PORT", "7001"), ("WORKERS", "2"), ("NAME", "shop")]);
+        allowed_hosts = ["${NAME}:1", "b"]
+        trusted_proxies = "${PROXIES}"
+    "#;
+    let checked =
+        good(file, &[("PORT", "7001"), ("WORKERS", "2"), ("NAME", "shop"), ("PROXIES", "10.0.0.0/8, ::1")]);
     assert_eq!(checked.server.listen.port(), 7001);
+    assert_eq!(checked.server.trusted_proxies.len(), 2);
     assert_eq!(checked.server.workers, Some(2));
     assert_eq!(checked.server.public_url.as_deref(), Some("https://shop.example.com/a"));
-    assert_eq!(checked.server.allowed_hosts, ["shop:1"]);
+    assert_eq!(checked.server.allowed_hosts, ["shop:1", "b"]);
     let kept =
         good(&with_chat("labels = { price = \"$${AMOUNT} $5\" }\nloud = \"${LOUD}\""), &[("LOUD", "true")]);
     assert_eq!(kept.installations["shop"].config["labels"]["price"], "${AMOUNT} $5");

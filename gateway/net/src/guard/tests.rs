@@ -73,7 +73,21 @@ fn metadata_multicast_broadcast_and_unspecified_are_refused_even_to_named_target
 
 #[test]
 fn a_listed_host_counts_with_any_port_or_only_with_its_own() {
-    let policy = Policy::new(false, ["Core.Internal.", "10.0.0.7:9000", "[::1]:9000", "plain.example:80"]);
+    let policy = Policy::new(
+        false,
+        [
+            "Core.Internal.",
+            "10.0.0.7:9000",
+            "[::1]:9000",
+            "plain.example:80",
+            "0xa000009:1",
+            "a.b:1",
+            "a.b",
+            "a.b:2",
+            "c.d:1",
+            "c.d:2",
+        ],
+    );
     for text in [
         "http://core.internal/",
         "http://CORE.internal.:1234/",
@@ -81,6 +95,10 @@ fn a_listed_host_counts_with_any_port_or_only_with_its_own() {
         "http://0xa000007:9000/",
         "http://[0:0::1]:9000/",
         "http://plain.example/",
+        "http://10.0.0.9:1/",
+        "http://a.b:3/",
+        "http://c.d:1/",
+        "http://c.d:2/",
     ] {
         assert_eq!(policy.check(&url(text), false), Ok(Reach::Private), "{text}");
     }
@@ -89,6 +107,7 @@ fn a_listed_host_counts_with_any_port_or_only_with_its_own() {
         "http://10.0.0.8:9000/",
         "http://[::1]:9001/",
         "http://plain.example:81/",
+        "http://c.d:3/",
         "http://core.internal.example.com/",
         "http://acore.internal/",
     ] {

@@ -95,7 +95,7 @@ fn media() -> impl Strategy<Value = Media> {
 }
 
 fn cards() -> impl Strategy<Value = Card> {
-    let action = (0..3, word(), address()).prop_map(|(kind, label, value)| CardAction {
+    let action = (0..3_usize, word(), address()).prop_map(|(kind, label, value)| CardAction {
         action: [ActionKind::Postback, ActionKind::Url, ActionKind::Say][kind],
         label,
         value,

@@ -1,0 +1,59 @@
+//! What is done now and then: retention, figures for metrics.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use portico_store::{DiskLevel, Store};
+use portico_telemetry::Metrics;
+use portico_telemetry::metrics;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+/// Removes what retention no longer keeps: a bounded amount each minute, more while there is more.
+pub(crate) async fn sweep(store: Arc<dyn Store>, stop: CancellationToken) {
+    let mut pause = Duration::from_secs(60);
+    while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        pause = match store.sweep(now()).await {
+            Ok(report) => {
+                if report.removed > 0 || report.freed_bytes > 0 {
+                    info!(removed = report.removed, freed_bytes = report.freed_bytes, "retention removed what is old");
+                }
+                if report.more { Duration::from_secs(1) } else { Duration::from_secs(60) }
+            }
+            Err(error) => {
+                warn!("retention could not run: {error}");
+                Duration::from_secs(60)
+            }
+        };
+    }
+}
+
+/// Copies the store's figures into the metrics every two seconds.
+pub(crate) async fn watch(store: Arc<dyn Store>, metrics: Arc<Metrics>, stop: CancellationToken) {
+    let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let (mut commits, mut level) = (0, DiskLevel::Fine);
+    while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(2))).await.is_some() {
+        let (stats, health) = (store.stats(), store.health());
+        metrics.journal_commits.inc_by(stats.commits.saturating_sub(commits));
+        commits = stats.commits;
+        metrics.dead_letters.set(gauge(stats.dead_letters));
+        metrics.disk_free.set(gauge(stats.free_bytes));
+        metrics.store_bytes.set(gauge(stats.log_bytes + stats.index_bytes));
+        metrics.store_writable.set(i64::from(health.writable));
+        metrics.set_disk_level(match health.disk {
+            DiskLevel::Fine => metrics::DiskLevel::Ok,
+            DiskLevel::Warn => metrics::DiskLevel::Warn,
+            DiskLevel::RefuseHooks => metrics::DiskLevel::Refuse,
+            DiskLevel::SettleOnly => metrics::DiskLevel::Critical,
+        });
+        if health.disk != level {
+            level = health.disk;
+            warn!(free_bytes = stats.free_bytes, "the disk is at level {level:?}");
+        }
+    }
+}
