@@ -13,7 +13,7 @@ pub(crate) fn of_wa_id(wa_id: &str) -> String {
     if wa_id.is_empty() || !wa_id.bytes().all(|byte| byte.is_ascii_digit()) {
         return wa_id.to_owned();
     }
-    special(wa_id).unwrap_or_else(|| format!("+{wa_id}"))
+    special(wa_id).unwrap_or_else(|| ["+", wa_id].concat())
 }
 
 /// A number as a bot or person writes it: international, with or without `+` or `00`, separators allowed.

@@ -13,6 +13,8 @@ mod facts;
 mod fault;
 mod reader;
 mod schema;
+mod secret;
+mod section;
 mod sections;
 mod tree;
 mod units;

@@ -17,8 +17,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::*;
 
-mod fake;
-
 type Script = Box<dyn Fn(&Seen) -> Act + Send + Sync>;
 
 /// One call of the handler.
@@ -169,7 +167,7 @@ impl Handler for Scripted {
 }
 
 fn store() -> Arc<dyn Store> {
-    Arc::new(fake::MemoryStore::new())
+    Arc::new(portico_store::memory::MemoryStore::new())
 }
 
 fn conversation(number: u32) -> ConversationId {

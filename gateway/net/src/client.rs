@@ -148,6 +148,7 @@ impl Client {
         Self::assemble(&options, dialer(Reach::Public), dialer(Reach::Private))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is the client that the rule sends everybody to")]
     pub(crate) fn assemble(
         options: &ClientOptions,
         public: Dialer,

@@ -5,7 +5,9 @@
 mod assemble;
 mod cli;
 mod facts;
+mod glue;
 mod keys;
+mod offline;
 mod operations;
 mod pages;
 mod register;
@@ -13,6 +15,6 @@ mod roles;
 mod setup;
 mod upkeep;
 
-pub use assemble::{Running, start};
+pub use assemble::{Extras, Running, start};
 pub use cli::{Cli, Command};
 pub use roles::run;

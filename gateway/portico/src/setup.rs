@@ -58,7 +58,7 @@ pub(crate) fn edge_limits(config: &Checked) -> Limits {
         body_pace: edge.body_pace as u64,
         keep_alive: edge.keep_alive,
         request_time: edge.request_time,
-        requests_per_connection: edge.requests_per_connection,
+        requests_per_connection: u32::try_from(edge.requests_per_connection).unwrap_or(u32::MAX),
         head_bytes: edge.head,
         headers: edge.headers,
         target_bytes: edge.target,

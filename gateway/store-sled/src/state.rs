@@ -57,10 +57,6 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn known_next(&self, lane: &Lane) -> Option<u64> {
-        self.lanes.get(lane).map(|lane| lane.next).or_else(|| self.idle.get(lane).copied())
-    }
-
     /// A row that memory knows; `Some(None)` is a deleted one.
     pub(crate) fn cell(&self, tree: Tree, key: &[u8]) -> Option<Option<&Cell>> {
         self.mem.get(tree, key).or_else(|| self.frozen.as_ref()?.get(tree, key))

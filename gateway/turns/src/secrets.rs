@@ -44,6 +44,19 @@ impl Secrets {
             .ok_or_else(|| KeyringError::Absent(name.to_owned()))
     }
 
+    /// A digest of all values: it changes when a secret does, and tells nothing of it.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, held) in &self.0 {
+            hash.update((name.len() as u64).to_be_bytes());
+            hash.update(name);
+            for value in &held.values {
+                hash.update(Sha256::digest(value.expose_secret().as_bytes()));
+            }
+        }
+        hex::encode(hash.finalize())
+    }
+
     /// All values, for cutting them out of what is shown.
     pub(crate) fn all_values(&self) -> impl Iterator<Item = &str> {
         self.0.values().flat_map(|held| held.values.iter().map(ExposeSecret::expose_secret))

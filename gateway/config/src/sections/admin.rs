@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::reader::Section;
+use crate::section::Section;
 
 /// Shortest admin token: it opens everything.
 const SHORTEST: usize = 16;

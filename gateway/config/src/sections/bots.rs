@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 
 use crate::Rate;
-use crate::reader::Section;
+use crate::section::Section;
 use crate::sections::limits::CoreLimits;
 
 /// `[bots.<id>]`.

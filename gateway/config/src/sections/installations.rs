@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use serde_json::{Map, Value as Json};
 
 use crate::fault::{list, nearest};
-use crate::reader::Section;
 use crate::schema;
+use crate::section::Section;
 use crate::sections::bots::{ID_RULE, is_id};
 use crate::sections::limits::ProviderLimits;
 use crate::{ConnectorFacts, SecretFact};

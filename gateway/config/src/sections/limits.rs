@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::reader::Section;
+use crate::section::Section;
 use crate::units::Rate;
 
 macro_rules! limits {
@@ -30,13 +30,12 @@ macro_rules! limits {
 const NO_RATE: Rate = Rate { count: 1, per: Duration::from_secs(1), burst: 1 };
 
 fn time(section: &Section<'_>, key: &str, least_ms: u64, most_s: u64) -> Duration {
-    section
-        .duration(key, Duration::from_millis(least_ms), Duration::from_secs(most_s))
-        .unwrap_or(Duration::from_millis(least_ms))
+    let least = Duration::from_millis(least_ms);
+    section.or(key, section.duration(key, least, Duration::from_secs(most_s)), least)
 }
 
 fn size(section: &Section<'_>, key: &str, least: u64, most: u64) -> u64 {
-    section.size(key, least, most).unwrap_or(least)
+    section.or(key, section.size(key, least, most), least)
 }
 
 fn memory(section: &Section<'_>, key: &str, least: u64, most: u64) -> usize {
@@ -44,7 +43,7 @@ fn memory(section: &Section<'_>, key: &str, least: u64, most: u64) -> usize {
 }
 
 fn count(section: &Section<'_>, key: &str, least: u64, most: u64) -> u64 {
-    section.number(key, least, most).unwrap_or(least)
+    section.or(key, section.number(key, least, most), least)
 }
 
 fn number(section: &Section<'_>, key: &str, least: u64, most: u64) -> usize {
@@ -56,7 +55,7 @@ fn small(section: &Section<'_>, key: &str, least: u32, most: u32) -> u32 {
 }
 
 fn rate(section: &Section<'_>, key: &str) -> Rate {
-    section.rate(key).unwrap_or(NO_RATE)
+    section.or(key, section.rate(key), NO_RATE)
 }
 
 const KIB: u64 = 1 << 10;

@@ -1,6 +1,6 @@
 //! `[log]`.
 
-use crate::reader::Section;
+use crate::section::Section;
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) fn read(section: &Section<'_>) -> Log {
         format: section
             .choice("format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
             .unwrap_or_default(),
-        filter: section.text("filter").unwrap_or_default(),
+        filter: section.or("filter", section.text("filter"), String::new()),
     };
     section.finish();
     log

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::reader::Section;
+use crate::section::Section;
 
 /// `[server]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ const HOSTS: &str = "write names or name:port like [\"core.internal:9000\"], wit
 
 pub(crate) fn read(section: &Section<'_>) -> Server {
     let unset = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listen: SocketAddr = section.parsed("listen", ADDRESS).unwrap_or(unset);
+    let listen: SocketAddr = section.or("listen", section.parsed("listen", ADDRESS), unset);
     let network = |text: &str| {
         text.trim().parse().ok().or_else(|| text.trim().parse::<std::net::IpAddr>().ok().map(IpNet::from))
     };
@@ -76,7 +76,7 @@ pub(crate) fn read(section: &Section<'_>) -> Server {
     let limit = 600 * SECOND;
     let server = Server {
         listen,
-        admin_listen: section.parsed("admin_listen", ADDRESS).unwrap_or(unset),
+        admin_listen: section.or("admin_listen", section.parsed("admin_listen", ADDRESS), unset),
         allow_private_networks: section.flag("allow_private_networks").unwrap_or_default(),
         allowed_hosts: section.texts("allowed_hosts", HOSTS, host).unwrap_or_default(),
         trusted_proxies: section.texts("trusted_proxies", NETWORKS, network).unwrap_or_default(),
@@ -84,12 +84,13 @@ pub(crate) fn read(section: &Section<'_>) -> Server {
         workers: section.number("workers", 0, 1024).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0),
         public_url: public_url(section, listen),
         drain: Drain {
-            readiness: drain.duration("readiness", Duration::ZERO, limit).unwrap_or_default(),
-            dispatch: drain.duration("dispatch", Duration::ZERO, limit).unwrap_or_default(),
-            total: drain.duration("total", SECOND, limit).unwrap_or_default(),
+            readiness: drain.or("readiness", drain.duration("readiness", Duration::ZERO, limit), limit),
+            dispatch: drain.or("dispatch", drain.duration("dispatch", Duration::ZERO, limit), limit),
+            total: drain.or("total", drain.duration("total", SECOND, limit), limit),
         },
     };
-    if server.drain.readiness + server.drain.dispatch > server.drain.total {
+    let sound = !section.loader.faulty(&drain.path);
+    if sound && server.drain.readiness + server.drain.dispatch > server.drain.total {
         drain.fault("total", "is shorter than readiness and dispatch together", "make it at least their sum");
     }
     drain.finish();

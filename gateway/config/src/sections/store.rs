@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::reader::Section;
+use crate::section::Section;
 
 /// Which store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,17 +90,21 @@ pub(crate) fn read(section: &Section<'_>) -> Store {
 }
 
 fn kind(section: &Section<'_>) -> StoreKind {
-    section.choice("kind", &[("embedded", StoreKind::Embedded)]).unwrap_or(StoreKind::Embedded)
+    section.or("kind", section.choice("kind", &[("embedded", StoreKind::Embedded)]), StoreKind::Embedded)
 }
 
 fn retention(section: &Section<'_>) -> Retention {
-    let kept = |key: &str, least: Duration| section.duration(key, least, CENTURY).unwrap_or_default();
+    let kept = |key: &str, least: Duration| section.or(key, section.duration(key, least, CENTURY), least);
     let retention = Retention {
         events: kept("events", HOUR),
         messages: kept("messages", HOUR),
         attempts: kept("attempts", HOUR),
         dead_letters: kept("dead_letters", DAY),
-        dead_letters_per_bot: section.number("dead_letters_per_bot", 100, 100_000_000).unwrap_or_default(),
+        dead_letters_per_bot: section.or(
+            "dead_letters_per_bot",
+            section.number("dead_letters_per_bot", 100, 100_000_000),
+            0,
+        ),
         audit: kept("audit", DAY),
         files: kept("files", HOUR),
     };
@@ -111,7 +115,7 @@ fn retention(section: &Section<'_>) -> Retention {
 fn disk(section: &Section<'_>) -> Disk {
     let percent =
         |key: &str| section.number(key, 1, 100).and_then(|n| u8::try_from(n).ok()).unwrap_or_default();
-    let size = |key: &str| section.size(key, 0, 1 << 50).unwrap_or_default();
+    let size = |key: &str| section.or(key, section.size(key, 0, 1 << 50), 0);
     let disk = Disk {
         warn_percent: percent("warn_percent"),
         refuse_percent: percent("refuse_percent"),
@@ -138,8 +142,8 @@ fn disk(section: &Section<'_>) -> Disk {
 fn checkpoint(section: &Section<'_>) -> Checkpoint {
     let second = Duration::from_secs(1);
     let checkpoint = Checkpoint {
-        every: section.duration("every", second, HOUR).unwrap_or_default(),
-        log: section.size("log", 1 << 20, 16 << 30).unwrap_or_default(),
+        every: section.or("every", section.duration("every", second, HOUR), HOUR),
+        log: section.or("log", section.size("log", 1 << 20, 16 << 30), 1 << 20),
     };
     section.finish();
     checkpoint

@@ -344,12 +344,18 @@ const PATHS: &[&str] = &[
     "x.y.z",
 ];
 
+/// Whether a refusal names at least one fault, each with its place and what is wrong.
+fn tells_all(result: Result<Checked, Faults>) -> bool {
+    let told = |fault: &Fault| !fault.path.is_empty() && !fault.what.is_empty() && fault.line != Some(0);
+    result.err().is_none_or(|faults| !faults.0.is_empty() && faults.0.iter().all(told))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,200}") {
-        let _ = checked(&text, &[]).map_err(|faults| faults.to_string());
+        prop_assert!(tells_all(checked(&text, &[])));
     }
 
     #[test]
@@ -357,12 +363,12 @@ proptest! {
         options in proptest::collection::vec((proptest::sample::select(PATHS), value()), 1..12),
     ) {
         let text: String = options.iter().map(|(path, value)| format!("{path} = {value}\n")).collect();
-        let _ = checked(&text, &[("X", "5")]).map_err(|faults| faults.to_string());
+        prop_assert!(tells_all(checked(&text, &[("X", "5")])));
     }
 
     #[test]
     fn no_variable_makes_an_option_panic(value in "\\PC{0,40}") {
         let env = |name: &str| (!name.ends_with("TOKEN")).then(|| value.clone());
-        let _ = parse(&with_chat(""), Path::new("/nowhere"), &env, &Connectors::default());
+        prop_assert!(tells_all(parse(&with_chat(""), Path::new("/nowhere"), &env, &Connectors::default())));
     }
 }

@@ -1,0 +1,8 @@
+//! The way out as a whole: a scripted provider on the loopback, a small connector, the driver, a store in memory.
+
+mod accepting;
+mod acting;
+mod provider;
+mod sending;
+mod timing;
+mod world;

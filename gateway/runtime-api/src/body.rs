@@ -1,0 +1,57 @@
+//! Bodies: read under their cap, bounded, and named by field when they do not fit.
+
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use portico_problem::{Kind, Problem};
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use crate::Api;
+
+/// A JSON body as a type, with the digest by which a repeat of it is known.
+pub(crate) struct Json<T> {
+    pub(crate) value: T,
+    pub(crate) digest: [u8; 16],
+}
+
+impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        if request.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+            return Err(Problem::new(
+                Kind::UnsupportedMediaType,
+                "content-encoding: send the body as it is, without compression",
+            ));
+        }
+        let bytes = read(request.into_body(), api.limits.body).await?;
+        // The SDK's clients send `{}` where there is nothing to say; others send nothing.
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        let value = portico_kit::json::from_slice(text).map_err(|error| {
+            let problem = Problem::new(Kind::InvalidPayload, error.to_string());
+            if error.path.is_empty() { problem } else { problem.with("field", error.path) }
+        })?;
+        Ok(Self { value, digest: short(&Sha256::digest(&bytes)) })
+    }
+}
+
+/// The whole of a body of at most `cap` bytes.
+pub(crate) async fn read(body: axum::body::Body, cap: usize) -> Result<Bytes, Problem> {
+    match Limited::new(body, cap).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large(cap as u64)),
+        Err(_) => Err(Problem::new(Kind::InvalidPayload, "the body broke off")),
+    }
+}
+
+/// A body above its cap.
+pub(crate) fn too_large(cap: u64) -> Problem {
+    Problem::new(Kind::PayloadTooLarge, format!("the body has more than {cap} bytes")).with("limit", cap)
+}
+
+/// The first sixteen bytes of a digest.
+pub(crate) fn short(digest: &[u8]) -> [u8; 16] {
+    digest.first_chunk().copied().unwrap_or_default()
+}
