@@ -4,6 +4,7 @@
 //! Slack, Telegram or WhatsApp would refuse is refused here, with the same status and the same body. Each
 //! records what it accepted, can be made to fail, and stops when it is dropped.
 
+pub mod app;
 pub mod client;
 pub mod clock;
 pub mod core;

@@ -90,7 +90,6 @@ impl Connector for Slack {
         match sequence.job.as_str() {
             deliver::JOB => deliver::resume(host, &config, sequence, &answers),
             setup::JOB => setup::registered(host, &answers),
-            normalize::REACTION_JOB => normalize::resume_reaction(&config, sequence, &answers),
             _ => actions::resume(host, &config, sequence, &answers),
         }
     }

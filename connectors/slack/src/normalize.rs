@@ -21,7 +21,6 @@ use crate::wire::Envelope;
 
 pub(crate) use content::BY_ID;
 pub(crate) use press::{SAY, URL};
-pub(crate) use reaction::{JOB as REACTION_JOB, resume as resume_reaction};
 
 /// What a signed request says.
 ///

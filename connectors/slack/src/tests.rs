@@ -50,9 +50,6 @@ fn slack(request: &OutboundRequest) -> portico_contract::InboundResponse {
         }
         "chat.postMessage" => json!({ "ok": true, "channel": "D0ADA", "ts": "1750000500.000100" }),
         "chat.postEphemeral" => json!({ "ok": true, "message_ts": "1750000501.000100" }),
-        "chat.getPermalink" => {
-            json!({ "ok": true, "channel": "C0ORDERS", "permalink": "https://shop.slack.example/archives/C0ORDERS/p1750000100000100" })
-        }
         "files.getUploadURLExternal" => {
             json!({ "ok": true, "upload_url": "https://files.slack.com/upload/v1/invented", "file_id": "F0NEW" })
         }

@@ -130,7 +130,7 @@ impl Gateway {
     /// Keeps a text in a conversation; gives the event's id.
     async fn say(&self, place: &str, text: &str) -> EventId {
         self.keep(place, Event::Message(InboundMessage {
-            external_id: format!("{place}-{text}"),
+            external_id: EventId::new().to_string(),
             dedupe: None,
             thread: thread(place),
             author: Party { id: format!("U-{place}"), ..Party::default() },

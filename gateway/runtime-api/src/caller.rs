@@ -79,7 +79,7 @@ impl FromRequestParts<Api> for Caller {
             }
         })?;
         api.pace(&bot).map_err(|seconds| {
-            api.metrics.limits.inc(Limit::Api);
+            api.metrics.limits.inc(Limit::Bot);
             Problem::new(Kind::RateLimited, "the bot calls too often; try again later").retry_after(seconds)
         })?;
         let via = integration(&parts.headers, api, &bot)?;

@@ -2,7 +2,7 @@
 
 use insta::assert_json_snapshot;
 use portico_contract::{Content, Effect, Event, FaultCode, InboundMessage, Next, Payload, Scope};
-use portico_suite::{Fixtures, Job, TestContext, json_answer, receive, run, sign};
+use portico_suite::{Fixtures, TestContext, receive, sign};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -256,40 +256,6 @@ fn edits_deletions_and_reactions_name_the_message_and_its_place() {
 }
 
 #[test]
-fn a_reaction_in_a_thread_is_placed_by_the_permalink() {
-    let link = "https://shop.slack.example/archives/C0ORDERS/p1750000100000100?thread_ts=1750000050.000200&cid=C0ORDERS";
-    let request = sign(&host(), case("reaction_added"));
-    let ask = run(
-        &*crate::connector(),
-        &host(),
-        &TestContext::with(json!({})),
-        Job::Webhook(request.clone()),
-        |request| {
-            assert_eq!(
-                request.url,
-                "https://slack.com/api/chat.getPermalink?channel=C0ORDERS&message_ts=1750000100.000100"
-            );
-            Ok(json_answer(200, json!({ "ok": true, "permalink": link })))
-        },
-    );
-    assert_eq!(ask.events()[0].thread().unwrap().key, "C0ORDERS/1750000050.000200");
-    for failure in [
-        Ok(json_answer(200, json!({ "ok": false, "error": "message_not_found" }))),
-        Ok(json_answer(429, json!({}))),
-        Err(portico_contract::TransportFailure::TimedOut),
-    ] {
-        let lost = run(
-            &*crate::connector(),
-            &host(),
-            &TestContext::with(json!({})),
-            Job::Webhook(request.clone()),
-            |_| failure.clone(),
-        );
-        assert_eq!(lost.events().len(), 1, "never lost");
-    }
-}
-
-#[test]
 fn what_is_no_message_comes_under_slacks_name() {
     for (name, expected) in [
         ("member_joined_channel", "memberJoinedChannel channel C0ORDERS"),
@@ -538,18 +504,10 @@ fn what_can_not_be_read_names_the_field() {
 }
 
 #[test]
-fn every_fixture_ends_in_one_turn_save_reactions() {
+fn every_fixture_ends_in_one_turn() {
     for case in Fixtures::of(DIR).inbound().iter().filter(|case| !case.name.starts_with("unreadable_")) {
         let run = take_in(&host(), json!({}), super::case(&case.name));
-        assert_eq!(
-            run.requests.len(),
-            usize::from(
-                case.name.starts_with("reaction_")
-                    && !["reaction_own", "reaction_on_file"].contains(&case.name.as_str())
-            ),
-            "{}",
-            case.name
-        );
+        assert_eq!(run.requests.len(), 0, "{}", case.name);
     }
 }
 

@@ -389,5 +389,5 @@ async fn a_body_that_does_not_read_is_named_without_its_text() {
     let bench = Bench::new();
     let entry = bench.entry(EventKind::Connector, Bytes::from_static(br#"{"kind":"message","thread":"geheim"}"#));
     let Err(RecordFault::Unreadable(text)) = bench.run(&entry).await else { panic!("read") };
-    assert!(text.contains("line 1") && !text.contains("geheim"), "{text}");
+    assert!(text.contains("Data error at line") && !text.contains("geheim"), "{text}");
 }

@@ -1,0 +1,158 @@
+//! The null core: takes every event, says nothing, and remembers what came when. The far end of the inbound
+//! path, against which every answered webhook is held.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use parking_lot::Mutex;
+
+use crate::hooks::MessageId;
+use crate::server::{Reply, Server};
+
+/// One event that arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) id: MessageId,
+    pub(crate) at: Instant,
+}
+
+#[derive(Default)]
+struct Book {
+    arrivals: Mutex<Vec<Arrival>>,
+    count: AtomicU64,
+    strange: AtomicU64,
+}
+
+/// A running null core.
+pub(crate) struct NullCore {
+    server: Server,
+    book: Arc<Book>,
+}
+
+impl NullCore {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// When there is no socket to be had.
+    pub(crate) fn start(cpu: usize) -> Result<Self> {
+        let book = Arc::new(Book::default());
+        let held = Arc::new(AtomicBool::new(false));
+        let (mine, holding) = (book.clone(), held.clone());
+        let handler = move |_: &[u8], body: &[u8]| {
+            note(&mine, body);
+            if holding.load(Ordering::Relaxed) { Reply::Later } else { Reply::Done }
+        };
+        Ok(Self { server: Server::start(cpu, held, Box::new(handler))?, book })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Holds answers back, so that nothing more is dispatched, or lets them go.
+    pub(crate) fn hold(&self, on: bool) {
+        self.server.hold(on);
+    }
+
+    /// Events that arrived since the last [`NullCore::take`].
+    pub(crate) fn count(&self) -> u64 {
+        self.book.count.load(Ordering::Relaxed)
+    }
+
+    /// Requests that held no message of the bench.
+    pub(crate) fn strange(&self) -> u64 {
+        self.book.strange.load(Ordering::Relaxed)
+    }
+
+    /// All arrivals so far, and forgets them.
+    pub(crate) fn take(&self) -> Vec<Arrival> {
+        let taken = std::mem::take(&mut *self.book.arrivals.lock());
+        self.book.count.fetch_sub(taken.len() as u64, Ordering::Relaxed);
+        taken
+    }
+
+    /// Waits until so many have arrived, as long as some do.
+    ///
+    /// # Errors
+    /// When nothing came for `patience`, with how many are missing.
+    pub(crate) fn wait_for(&self, count: u64, patience: Duration) -> Result<()> {
+        let (mut seen, mut since) = (self.count(), Instant::now());
+        while seen < count {
+            if since.elapsed() > patience {
+                bail!("the core got {seen} of {count} events, and nothing for {} s", patience.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+            let now = self.count();
+            if now > seen {
+                (seen, since) = (now, Instant::now());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn note(book: &Book, body: &[u8]) {
+    match MessageId::find(body) {
+        Some(id) => {
+            book.arrivals.lock().push(Arrival { id, at: Instant::now() });
+            book.count.fetch_add(1, Ordering::Relaxed);
+        }
+        None => {
+            book.strange.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether what arrived is what was acknowledged: each once, and, where `ordered`, in the order of sending
+/// within each conversation.
+///
+/// # Errors
+/// Says how many are missing, too many, or out of order.
+pub(crate) fn agree(acknowledged: &[MessageId], arrivals: &[Arrival], ordered: bool) -> Result<()> {
+    let mut sent: Vec<MessageId> = acknowledged.to_vec();
+    sent.sort_unstable();
+    let mut came: Vec<MessageId> = arrivals.iter().map(|arrival| arrival.id).collect();
+    let mut last = std::collections::HashMap::new();
+    let disorder = came
+        .iter()
+        .filter(|id| last.insert(id.conversation(), id.number()).is_some_and(|before| before >= id.number()))
+        .count();
+    came.sort_unstable();
+    let count = came.len();
+    came.dedup();
+    let twice = count - came.len();
+    let missing = sent.iter().filter(|id| came.binary_search(id).is_err()).count();
+    let unknown = came.iter().filter(|id| sent.binary_search(id).is_err()).count();
+    if missing + unknown + twice > 0 || (ordered && disorder > 0) {
+        bail!(
+            "of {} acknowledged events {missing} are missing at the core, {twice} came twice, {unknown} came that were \
+             never acknowledged, {disorder} came out of order",
+            sent.len()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrivals(ids: &[(u16, u64)]) -> Vec<Arrival> {
+        ids.iter().map(|(lane, n)| Arrival { id: MessageId::new(*lane, *n), at: Instant::now() }).collect()
+    }
+
+    #[test]
+    fn losses_repeats_strangers_and_disorder_are_seen() {
+        let sent: Vec<_> = [(1, 1), (1, 2), (2, 3)].map(|(lane, n)| MessageId::new(lane, n)).to_vec();
+        assert!(agree(&sent, &arrivals(&[(2, 3), (1, 1), (1, 2)]), true).is_ok());
+        assert!(agree(&sent, &arrivals(&[(2, 3), (1, 2), (1, 1)]), true).is_err());
+        assert!(agree(&sent, &arrivals(&[(2, 3), (1, 2), (1, 1)]), false).is_ok());
+        assert!(agree(&sent, &arrivals(&[(1, 1), (1, 2)]), true).is_err());
+        assert!(agree(&sent, &arrivals(&[(1, 1), (1, 2), (2, 3), (2, 4)]), true).is_err());
+        assert!(agree(&sent, &arrivals(&[(1, 1), (1, 1), (1, 2), (2, 3)]), false).is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! Faults: crashes, order, retries, drain, reload.
