@@ -93,7 +93,7 @@ async fn a_repeat_of_the_provider_is_answered_like_the_first_and_makes_no_second
     scene.accepted("hook", &scene.app_message("ticket-5", "last")).await;
     scene.nth_sent(&providers.app, 2).await;
     assert_eq!(scene.core.received().len(), 5);
-    let journal = scene.admin_get("/events?kind=message").await;
+    let journal = scene.admin_get("/events?kind=connector").await;
     let inbound = journal["items"].as_array().unwrap().iter().filter(|item| item["direction"] == "inbound");
     assert_eq!(inbound.count(), 5, "{journal}");
 }

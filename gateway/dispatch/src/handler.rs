@@ -62,9 +62,7 @@ impl Handler for Mail {
             return Verdict::Wait;
         };
         let verdict = self.work(&bot, ctx, entry).await;
-        if let Verdict::Bury { reason, .. } = &verdict {
-            self.metrics.dead_letter(reason_word(*reason));
-        }
+        self.count_dead(&verdict);
         verdict
     }
 
@@ -76,11 +74,13 @@ impl Handler for Mail {
             on_dead: crate::OnDead::Continue,
             random: (self.random)(),
         };
-        case.failed(Failure {
+        let verdict = case.failed(Failure {
             status: None,
             code: "panic".into(),
             detail: "the gateway failed while it handled the event; its log names the place".into(),
-        })
+        });
+        self.count_dead(&verdict);
+        verdict
     }
 
     fn overdue(&self, entry: &Entry, now: Millis) -> bool {
@@ -91,15 +91,15 @@ impl Handler for Mail {
         let bots = self.bots.read();
         let Some(bot) = bots.by_id.get(&entry.event.bot) else { return false };
         let age = u64::try_from(bot.max_age.as_millis()).unwrap_or(u64::MAX);
-        let overdue = entry.event.received_at.saturating_add(age) <= now;
-        if overdue {
-            self.metrics.dead_letter(reason_word(DeadReason::Expired));
-            tracing::warn!(
-                bot.id = %bot.id, event.id = %entry.event.id,
-                "event {} waited longer than its bot allows and becomes a dead letter", entry.event.id
-            );
-        }
-        overdue
+        entry.event.received_at.saturating_add(age) <= now
+    }
+
+    fn expired(&self, entry: &Entry) {
+        self.metrics.dead_letter(reason_word(DeadReason::Expired));
+        tracing::warn!(
+            bot.id = %entry.event.bot, event.id = %entry.event.id,
+            "event {} waited longer than its bot allows and is a dead letter", entry.event.id
+        );
     }
 
     fn horizon(&self) -> Option<Duration> {
@@ -114,6 +114,12 @@ impl Handler for Mail {
 }
 
 impl Mail {
+    fn count_dead(&self, verdict: &Verdict) {
+        if let Verdict::Bury { reason, .. } = verdict {
+            self.metrics.dead_letter(reason_word(*reason));
+        }
+    }
+
     async fn work(&self, bot: &Arc<Bot>, ctx: &LaneCtx, entry: Entry) -> Verdict {
         let health = &bot.health;
         if entry.event.kind == EventKind::Unread {

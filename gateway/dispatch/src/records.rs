@@ -80,7 +80,7 @@ struct Draft<'a> {
 
 /// An event as it was journaled.
 enum Told {
-    Connector(Event),
+    Connector(Box<Event>),
     Gateway(GatewayEvent),
 }
 
@@ -88,7 +88,9 @@ enum Told {
 pub(crate) async fn prepare(scene: &Scene<'_>) -> Result<Prepared, RecordFault> {
     let stored = &scene.entry.event;
     let told = match stored.kind {
-        EventKind::Connector => Told::Connector(serde_json::from_slice(&stored.body).map_err(unreadable)?),
+        EventKind::Connector => {
+            Told::Connector(Box::new(serde_json::from_slice(&stored.body).map_err(unreadable)?))
+        }
         EventKind::Gateway => Told::Gateway(serde_json::from_slice(&stored.body).map_err(unreadable)?),
         EventKind::Unread => return Ok(Prepared::Nothing),
         EventKind::Outgoing => {

@@ -108,10 +108,14 @@ impl Gateway {
     }
 
     fn start(config: BotCore, speed: u64) -> Self {
+        Self::polled(config, speed, Duration::from_millis(1000 / speed))
+    }
+
+    /// With fewer polls, for tests of days.
+    fn polled(config: BotCore, speed: u64, poll: Duration) -> Self {
         let store: Arc<dyn Store> = Arc::new(store());
         let outbox = Arc::new(Outbox::default());
         let clock = TestClock { start: Instant::now(), speed };
-        let poll = Duration::from_millis(1000 / speed);
         let options = Options { clock: Arc::new(clock), poll, ..Options::new(NodeId([7; 16])) };
         let parts = Parts {
             store: store.clone(),
@@ -188,9 +192,11 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
+type Script = Arc<dyn Fn(&Offer) -> Answer + Send + Sync>;
+
 /// A core within the process.
 struct Scripted {
-    script: Mutex<Arc<dyn Fn(&Offer) -> Answer + Send + Sync>>,
+    script: Mutex<Script>,
     offers: Mutex<Vec<(Offer, Instant)>>,
 }
 

@@ -142,13 +142,13 @@ impl Driver {
             handler,
             options,
         });
-        inner.background(|inner| timers::leases(inner));
+        inner.background(timers::leases);
         inner.background(|inner| async move { listen(&inner, signals, poked).await });
-        inner.background(|inner| timers::due(inner));
-        inner.background(|inner| timers::gates(inner));
-        inner.background(|inner| scan::refill(inner));
-        inner.background(|inner| scan::poll(inner));
-        inner.background(|inner| scan::expire(inner));
+        inner.background(timers::due);
+        inner.background(timers::gates);
+        inner.background(scan::refill);
+        inner.background(scan::poll);
+        inner.background(scan::expire);
         DriverHandle::new(inner)
     }
 }

@@ -119,6 +119,11 @@ pub trait Handler: Send + Sync + 'static {
         false
     }
 
+    /// An overdue entry was buried, unasked.
+    fn expired(&self, entry: &Entry) {
+        let _ = entry;
+    }
+
     /// The shortest age that can make an entry overdue; `None` when none can.
     fn horizon(&self) -> Option<Duration> {
         None

@@ -209,6 +209,7 @@ async fn bury_all(
             let change = Change::Bury { fence, lane, seq: entry.seq, reason: DeadReason::Expired, attempt: None };
             worker::commit(inner, fence, change).await?;
             Inner::count(&inner.counters.buried);
+            inner.handler.expired(entry);
         }
         if !full {
             return Ok(());

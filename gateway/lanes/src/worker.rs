@@ -98,6 +98,7 @@ async fn work(
             let change = Change::Bury { fence, lane, seq, reason: DeadReason::Expired, attempt: None };
             commit(inner, fence, change).await?;
             Inner::count(&inner.counters.buried);
+            inner.handler.expired(&entry);
             continue;
         }
         let verdict = tokio::select! {

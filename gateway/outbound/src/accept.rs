@@ -7,14 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use portico_contract::{BotId, Content, ConversationId, EventId, InstallationId, MessageId, Millis, UserId};
+use portico_contract::{BotId, ConversationId, EventId, MessageId, Millis, UserId};
 use portico_store::records::{
-    Conversation, DeliveryStatus, Direction, GatewayEvent, Message, MessageDelivery, Outgoing, Records, Scheduled,
-    TagMap, User, Versioned, schedule_changes,
+    Conversation, DeliveryStatus, Direction, GatewayEvent, Message, MessageDelivery, Outgoing, Records,
+    Scheduled, TagMap, User, Versioned, schedule_changes,
 };
-use portico_store::{
-    Append, Change, Commit, Committed, EventKind, IdempotencyKey, Lane, NewEvent, Once, Store, StoreError, Table,
-};
+use portico_store::{Change, Commit, Committed, IdempotencyKey, Lane, Once, Store, StoreError, Table};
 use portico_telemetry::Metrics;
 use portico_telemetry::metrics::Limit;
 use portico_turns::{Installation, Installations};
@@ -22,33 +20,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use crate::check::check_payload;
+use crate::entry::{gateway_entry, no_installation, outgoing_entry};
 use crate::{AcceptError, now};
 
 /// Most unsettled entries of one conversation's outbox.
 pub const MAX_LANE: u64 = 500;
-/// Longest text of one message, in bytes.
-const MAX_TEXT: usize = 64 * 1024;
-/// Largest payload, in bytes of JSON; what the row adds to it must fit beside it into a store value of 1 MiB.
-const MAX_PAYLOAD: usize = (1 << 20) - 32 * 1024;
 /// Largest answer that the store keeps with an idempotency key.
 const MAX_ANSWER: usize = 64 * 1024;
 /// How often a commit is made again because a row changed meanwhile.
 const MAX_CONFLICTS: usize = 32;
 /// Tag of a message that names the message it answers, by Portico's id.
 pub(crate) const REPLY_TO: &str = "replyTo";
-
-/// The installation named by events that no installation has to do with.
-pub fn no_installation() -> InstallationId {
-    match InstallationId::parse("portico") {
-        Ok(id) => id,
-        Err(_) => unreachable!("the name keeps the rules of ids"),
-    }
-}
-
-/// The mailbox of events that belong to a bot but to none of its conversations.
-pub fn bot_lane(bot: &BotId) -> Lane {
-    Lane::inbound(ConversationId::of_installation(bot, &no_installation()))
-}
 
 /// What an API caller's repeat is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +112,7 @@ impl Outbox {
     }
 
     /// Keeps a message that an integration brings (`x-integration-id`) and journals `message_created` for the
-    /// bot. `installation` is the integration's own; `None` where the gateway itself speaks for it.
+    /// bot.
     ///
     /// # Errors
     /// [`AcceptError`]; then nothing was stored.
@@ -156,7 +139,11 @@ impl Outbox {
         let what = Scheduled::Message { bot: new.bot.clone(), message: Box::new(message.clone()) };
         let mut commit = Commit::of(schedule_changes(&format!("message:{event}"), Some(due), &what));
         if let Some(once) = new.once {
-            commit = commit.once(Once { key: once.key, hash: once.hash, answer: answer(std::slice::from_ref(&message)) });
+            commit = commit.once(Once {
+                key: once.key,
+                hash: once.hash,
+                answer: answer(std::slice::from_ref(&message)),
+            });
         }
         match self.store.commit(commit).await? {
             Committed::Done(_) => Ok(message),
@@ -223,7 +210,11 @@ impl Outbox {
     }
 
     /// What an earlier call of the same key was answered, without storing anything.
-    async fn probe(&self, records: &Records, once: Option<OnceKey>) -> Result<Option<Vec<Message>>, AcceptError> {
+    async fn probe(
+        &self,
+        records: &Records,
+        once: Option<OnceKey>,
+    ) -> Result<Option<Vec<Message>>, AcceptError> {
         let Some(once) = once else { return Ok(None) };
         // A commit that can't happen: a row that is written by nobody is expected to be there.
         let impossible = Change::Write {
@@ -232,7 +223,8 @@ impl Outbox {
             value: None,
             expect: portico_store::Expect::Version(u64::MAX),
         };
-        let commit = Commit::of([impossible]).once(Once { key: once.key, hash: once.hash, answer: Bytes::new() });
+        let commit =
+            Commit::of([impossible]).once(Once { key: once.key, hash: once.hash, answer: Bytes::new() });
         match self.store.commit(commit).await {
             Ok(Committed::Same(stored)) => self.answered(records, &stored).await.map(Some),
             Ok(Committed::Done(_)) | Err(StoreError::Conflict { .. }) => Ok(None),
@@ -295,9 +287,16 @@ impl Outbox {
         self.installations.get(conversation.installation.as_ref()?)
     }
 
-    pub(crate) async fn check_room(&self, conversation: ConversationId, more: u64) -> Result<(), AcceptError> {
-        let waiting =
-            self.store.lane(Lane::outbound(conversation)).await?.map_or(0, |lane| lane.next.saturating_sub(lane.head));
+    pub(crate) async fn check_room(
+        &self,
+        conversation: ConversationId,
+        more: u64,
+    ) -> Result<(), AcceptError> {
+        let waiting = self
+            .store
+            .lane(Lane::outbound(conversation))
+            .await?
+            .map_or(0, |lane| lane.next.saturating_sub(lane.head));
         if waiting + more > MAX_LANE {
             self.metrics.limits.inc(Limit::Outbox);
             return Err(AcceptError::TooMany { retry_after: Duration::from_secs(5) });
@@ -342,37 +341,6 @@ pub(crate) fn draft(new: &NewMessage, direction: Direction, event: EventId) -> R
         updated_at: now,
     };
     Ok(Draft { message, event })
-}
-
-/// Checks a payload against its type and the limits of sizes.
-pub(crate) fn check_payload(kind: &str, payload: &Value) -> Result<(), AcceptError> {
-    if kind.is_empty() || kind.len() > 100 {
-        return Err(AcceptError::field("type", "must be a text of 1 to 100 bytes"));
-    }
-    if !payload.is_object() {
-        return Err(AcceptError::field("payload", "must be an object"));
-    }
-    // Writing JSON values to memory does not fail.
-    let bytes = serde_json::to_vec(payload).map_or(usize::MAX, |json| json.len());
-    if bytes > MAX_PAYLOAD {
-        return Err(AcceptError::TooLarge { what: "payload", bytes, limit: MAX_PAYLOAD });
-    }
-    let content = Content::from_parts(kind, payload.clone())?;
-    check_text(&content)
-}
-
-fn check_text(content: &Content) -> Result<(), AcceptError> {
-    let text = match content {
-        Content::Text { text, .. } => text,
-        Content::Markdown { markdown } => markdown,
-        Content::Choice(options) | Content::Dropdown(options) => &options.text,
-        Content::Bloc { items } => return items.iter().try_for_each(check_text),
-        _ => return Ok(()),
-    };
-    if text.len() > MAX_TEXT {
-        return Err(AcceptError::TooLarge { what: "the text of a message", bytes: text.len(), limit: MAX_TEXT });
-    }
-    Ok(())
 }
 
 /// Changes that make sure that the sender is there and takes part.
@@ -446,52 +414,4 @@ fn draft_changes(
     let mut changes = records.message_changes(None, message);
     changes.extend(entry);
     changes
-}
-
-/// The change that journals an event of the gateway.
-pub(crate) fn gateway_entry(
-    bot: &BotId,
-    installation: InstallationId,
-    lane: Lane,
-    id: EventId,
-    event: &GatewayEvent,
-) -> Change {
-    entry(bot, installation, lane, id, EventKind::Gateway, serde_json::to_vec(event).unwrap_or_default())
-}
-
-/// The change that puts something into a conversation's outbox.
-pub(crate) fn outgoing_entry(
-    bot: &BotId,
-    installation: InstallationId,
-    conversation: ConversationId,
-    id: EventId,
-    body: &Outgoing,
-) -> Change {
-    let lane = Lane::outbound(conversation);
-    entry(bot, installation, lane, id, EventKind::Outgoing, serde_json::to_vec(body).unwrap_or_default())
-}
-
-fn entry(
-    bot: &BotId,
-    installation: InstallationId,
-    lane: Lane,
-    id: EventId,
-    kind: EventKind,
-    body: Vec<u8>,
-) -> Change {
-    Change::Append(Append {
-        key: None,
-        keep_days: 3,
-        lane,
-        event: NewEvent {
-            id,
-            bot: bot.clone(),
-            installation,
-            kind,
-            received_at: now(),
-            body: body.into(),
-            raw: Bytes::new(),
-            raw_of: None,
-        },
-    })
 }

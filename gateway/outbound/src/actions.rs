@@ -13,7 +13,7 @@ use portico_turns::{Installation, Installations, Job, Turns};
 use serde_json::{Map, Value, json};
 
 use crate::media::Fetches;
-use crate::settle::short_text;
+use crate::verdict::short_text;
 use crate::{Paces, now, render, schema};
 
 /// Names that every connector may be asked for.
@@ -116,7 +116,15 @@ impl Actions {
         metrics: Arc<Metrics>,
         paces: Arc<Paces>,
     ) -> Self {
-        Self { store, installations, turns, metrics, paces, time_limit: TIME_LIMIT, fetches: Fetches::default() }
+        Self {
+            store,
+            installations,
+            turns,
+            metrics,
+            paces,
+            time_limit: TIME_LIMIT,
+            fetches: Fetches::default(),
+        }
     }
 
     /// With another time limit for one call.
@@ -140,12 +148,15 @@ impl Actions {
         idempotency: Option<&str>,
     ) -> Result<Value, ActionError> {
         let (alias, action) = name.split_once(':').ok_or_else(|| {
-            ActionError::new("InvalidPayload", 400, "type: must be 'integration:action', such as 'slack:addReaction'")
+            ActionError::new(
+                "InvalidPayload",
+                400,
+                "type: must be 'integration:action', such as 'slack:addReaction'",
+            )
         })?;
-        let installation = self
-            .installations
-            .of_bot(bot, alias)
-            .ok_or_else(|| ActionError::new("ReferenceNotFound", 400, "type: the bot has no such integration"))?;
+        let installation = self.installations.of_bot(bot, alias).ok_or_else(|| {
+            ActionError::new("ReferenceNotFound", 400, "type: the bot has no such integration")
+        })?;
         self.call_on(&installation, action, input, idempotency).await
     }
 
@@ -203,20 +214,26 @@ impl Actions {
         conversation: Option<ConversationId>,
     ) -> Result<Value, ActionError> {
         if installation.is_paused(now()) {
-            let fault = Fault::new(FaultCode::Unavailable, "the integration is paused, its connector failed repeatedly");
+            let fault = Fault::new(
+                FaultCode::Unavailable,
+                "the integration is paused, its connector failed repeatedly",
+            );
             return Err(fault.into());
         }
         let pacer = self.paces.of(&installation.id, installation.connector.manifest());
         if let Some(left) = pacer.paused() {
             let pause = u32::try_from(left.as_millis()).unwrap_or(u32::MAX);
-            return Err(Fault::new(FaultCode::RateLimited, "the provider wants a pause").retry_after_ms(pause).into());
+            return Err(Fault::new(FaultCode::RateLimited, "the provider wants a pause")
+                .retry_after_ms(pause)
+                .into());
         }
         match self.turns.run(installation, Job::Act(Box::new(call))).await {
             Ok(finished) => Ok(finished.output()),
             Err(mut fault) => {
                 match fault.code {
                     FaultCode::RateLimited => {
-                        let wished = fault.retry_after_ms.map(|pause| Duration::from_millis(u64::from(pause)));
+                        let wished =
+                            fault.retry_after_ms.map(|pause| Duration::from_millis(u64::from(pause)));
                         let place = conversation.map_or(0, render::short);
                         let (_, pause) = pacer.limited(channel, place, wished);
                         fault.retry_after_ms = Some(u32::try_from(pause.as_millis()).unwrap_or(u32::MAX));
@@ -232,12 +249,18 @@ impl Actions {
         }
     }
 
-    async fn about(&self, records: &Records, installation: &Installation, input: &Value) -> Result<About, ActionError> {
+    async fn about(
+        &self,
+        records: &Records,
+        installation: &Installation,
+        input: &Value,
+    ) -> Result<About, ActionError> {
         let named = |field: &str| input.get(field).and_then(Value::as_str).filter(|id| !id.is_empty());
         let mut about = About::default();
         if let Some(text) = named("messageId") {
-            let id = MessageId::parse(text)
-                .map_err(|error| ActionError::new("InvalidPayload", 400, format!("input.messageId: {error}")))?;
+            let id = MessageId::parse(text).map_err(|error| {
+                ActionError::new("InvalidPayload", 400, format!("input.messageId: {error}"))
+            })?;
             let message = records.message(id).await?.ok_or_else(|| {
                 ActionError::new("ReferenceNotFound", 400, "input.messageId: the message does not exist")
             })?;
@@ -245,8 +268,9 @@ impl Actions {
             about.message = Some(render::message_ref(records, installation, &message.value).await?);
         }
         if let Some(text) = named("conversationId") {
-            let id = ConversationId::parse(text)
-                .map_err(|error| ActionError::new("InvalidPayload", 400, format!("input.conversationId: {error}")))?;
+            let id = ConversationId::parse(text).map_err(|error| {
+                ActionError::new("InvalidPayload", 400, format!("input.conversationId: {error}"))
+            })?;
             if about.conversation.is_some_and(|known| known != id) {
                 let reason = "input.messageId: the message belongs to another conversation";
                 return Err(ActionError::new("RelationConflict", 409, reason));
@@ -268,7 +292,11 @@ impl Actions {
         id: ConversationId,
     ) -> Result<Conversation, ActionError> {
         let place = records.conversation(id).await?.ok_or_else(|| {
-            ActionError::new("ReferenceNotFound", 400, "input.conversationId: the conversation does not exist")
+            ActionError::new(
+                "ReferenceNotFound",
+                400,
+                "input.conversationId: the conversation does not exist",
+            )
         })?;
         if !render::belongs(installation, &place.value) {
             let reason = "input.conversationId: the conversation belongs to another integration";

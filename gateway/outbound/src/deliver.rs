@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use portico_contract::{ActionCall, Content, EventId, Fault, FaultCode, InstallationId, MessageId, MessageRef, Millis};
+use portico_contract::{Content, EventId, FaultCode, InstallationId, MessageId, Millis};
 use portico_lanes::{GroupKey, Handler, LaneCtx, Verdict};
 use portico_store::records::{
     Conversation, DeliveryStatus, Message, Outgoing, Records, Versioned, progress_key,
@@ -17,17 +17,14 @@ use portico_store::records::{
 use portico_store::{Attempt, Commit, DeadReason, Entry, EventOutcome, Store, StoreError, Table};
 use portico_telemetry::Metrics;
 use portico_telemetry::metrics::SendOutcome;
-use portico_turns::{Delivery, DeliveryFault, Installation, Installations, Job, Turns};
-use serde_json::json;
+use portico_turns::{Delivery, DeliveryFault, Installation, Installations, Turns};
 
 use crate::gates::Gates;
-use crate::settle::Failure;
+use crate::verdict::Failure;
 use crate::{Go, Paces, fit, now, render};
 
 /// Longest age of a message whose installation is gone.
 pub(crate) const GONE_MAX_AGE: Duration = Duration::from_secs(60 * 60);
-/// Attempts after which a replayed edit or deletion is given up.
-const MAX_REPLAYED: u32 = 20;
 
 /// How messages are sent.
 #[derive(Clone, Copy, Debug)]
@@ -121,8 +118,8 @@ impl Sender {
         };
         match body {
             Outgoing::Message { message } => self.message(entry, message).await,
-            Outgoing::Edit { message } => self.edit(entry, message).await,
-            Outgoing::Delete { message, external_ids } => self.removal(entry, message, external_ids).await,
+            Outgoing::Edit { message } => self.edit_sent(entry, message).await,
+            Outgoing::Delete { message, external_ids } => self.take_back(entry, message, external_ids).await,
         }
     }
 
@@ -143,7 +140,8 @@ impl Sender {
             return Ok(Verdict::Settle(EventOutcome::Ignored));
         };
         let subject = Subject { message, conversation: conversation.value };
-        let since = subject.message.value.delivery.as_ref().map_or(entry.event.received_at, |delivery| delivery.at);
+        let since =
+            subject.message.value.delivery.as_ref().map_or(entry.event.received_at, |delivery| delivery.at);
         let Some(installation) = self.installations.get(&entry.event.installation) else {
             let deadline = since.saturating_add(millis(GONE_MAX_AGE));
             if now() >= deadline {
@@ -152,9 +150,12 @@ impl Sender {
             }
             return Ok(Verdict::Wait);
         };
-        let work = self.begin(entry, records, installation, since);
+        let mut work = self.begin(entry, records, installation, since);
         if now() >= work.deadline {
-            return self.fail(&work, &subject, Failure::expired()).await;
+            if !self.was_held(work.event).await? {
+                return self.fail(&work, &subject, Failure::expired()).await;
+            }
+            work.deadline = now().saturating_add(millis(work.installation.max_age));
         }
         if self.waits(&work.installation) {
             return Ok(Verdict::Wait);
@@ -181,7 +182,7 @@ impl Sender {
     }
 
     /// Whether nothing may be tried with an installation now.
-    fn waits(&self, installation: &Arc<Installation>) -> bool {
+    pub(crate) fn waits(&self, installation: &Arc<Installation>) -> bool {
         installation.is_paused(now())
             || self.gates.closed(installation).is_some()
             || self.pacer(installation).paused().is_some()
@@ -259,9 +260,17 @@ impl Sender {
     }
 
     /// Waits for the provider's pace; gives a verdict where that takes too long for a worker.
-    async fn paced(&self, work: &Work, conversation: &Conversation, calls: usize) -> Option<Verdict> {
+    pub(crate) async fn paced(
+        &self,
+        work: &Work,
+        conversation: &Conversation,
+        calls: usize,
+    ) -> Option<Verdict> {
         let began = std::time::Instant::now();
-        let go = self.pacer(&work.installation).ready(&conversation.channel, render::short(conversation.id), calls).await;
+        let go = self
+            .pacer(&work.installation)
+            .ready(&conversation.channel, render::short(conversation.id), calls)
+            .await;
         let waits = &self.metrics.sends(work.installation.id.as_str()).waits;
         match go {
             Go::Now => {
@@ -276,86 +285,6 @@ impl Sender {
                 let attempt = work.attempt("paced", "waits for the pace of its conversation");
                 Some(Verdict::Defer { due: work.due(wait), attempt, counts: false })
             }
-        }
-    }
-
-    async fn edit(&self, entry: &Entry, id: MessageId) -> Result<Verdict, StoreError> {
-        let records = Records::of(self.store.clone(), entry.event.bot.clone());
-        let Some(message) = records.message_in(entry.event.lane.conversation, id).await? else {
-            return Ok(Verdict::Settle(EventOutcome::Ignored));
-        };
-        let message = message.value;
-        let external_ids = message.delivery.as_ref().map(|delivery| delivery.external_ids.clone()).unwrap_or_default();
-        let Ok(content) = message.content() else { return Ok(Verdict::Settle(EventOutcome::Ignored)) };
-        let input = |installation: &Installation, place: &Conversation| {
-            let mut parts = render::parts(installation, place, content.clone())?;
-            if parts.len() > 1 {
-                parts = fit::as_text(content.clone())
-                    .map_err(|unfit| Fault::new(FaultCode::Unsupported, unfit.to_string()))?;
-            }
-            let only = parts.into_iter().next().ok_or_else(|| Fault::new(FaultCode::BadInput, "nothing to say"))?;
-            let (kind, payload) = only.into_parts();
-            Ok(json!({ "conversationId": place.id, "messageId": id, "type": kind, "payload": payload }))
-        };
-        self.change(entry, records, "editMessage", external_ids, message.tags.clone(), input).await
-    }
-
-    async fn removal(&self, entry: &Entry, id: MessageId, external_ids: Vec<String>) -> Result<Verdict, StoreError> {
-        let records = Records::of(self.store.clone(), entry.event.bot.clone());
-        let input = |_: &Installation, place: &Conversation| Ok(json!({ "conversationId": place.id, "messageId": id }));
-        self.change(entry, records, "deleteMessage", external_ids, Default::default(), input).await
-    }
-
-    /// An edit or a deletion at the provider.
-    async fn change(
-        &self,
-        entry: &Entry,
-        records: Records,
-        action: &'static str,
-        external_ids: Vec<String>,
-        tags: portico_store::records::TagMap,
-        input: impl FnOnce(&Installation, &Conversation) -> Result<serde_json::Value, Fault>,
-    ) -> Result<Verdict, StoreError> {
-        let installation = self.installations.get(&entry.event.installation);
-        let place = records.conversation(entry.event.lane.conversation).await?;
-        // Never sent, or nobody is there to change it.
-        let (Some(installation), Some(place), false) = (installation, place, external_ids.is_empty()) else {
-            self.store.commit(Commit::of([Turns::forget_progress(entry.event.id)]).ordered()).await?;
-            return Ok(Verdict::Settle(EventOutcome::Ignored));
-        };
-        let since = if entry.replay { now() } else { entry.event.received_at };
-        let work = self.begin(entry, records, installation, since);
-        if now() >= work.deadline || (entry.replay && entry.attempts >= MAX_REPLAYED) {
-            return self.give_up(&work, Failure::expired()).await;
-        }
-        if self.waits(&work.installation) {
-            return Ok(Verdict::Wait);
-        }
-        let input = match input(&work.installation, &place.value) {
-            Ok(input) => input,
-            Err(fault) => return self.give_up(&work, Failure::of(&fault)).await,
-        };
-        if let Some(verdict) = self.paced(&work, &place.value, 1).await {
-            return Ok(verdict);
-        }
-        let message = MessageRef { external_ids, tags: render::own_tags(&work.installation.alias, &tags), content: None };
-        let call = ActionCall {
-            name: action.into(),
-            input,
-            thread: Some(render::thread(&work.installation, &place.value)),
-            message: Some(message),
-            idempotency_key: work.event.to_string(),
-        };
-        match self.turns.deliver_job(&work.installation, work.event, Job::Act(Box::new(call))).await {
-            Ok(_) => {
-                self.went_well(&work);
-                self.store.commit(Commit::of([Turns::forget_progress(work.event)]).ordered()).await?;
-                Ok(Verdict::Settle(EventOutcome::Done))
-            }
-            Err(failed) => match self.later(&work, &place.value, &failed).await? {
-                Some(verdict) => Ok(verdict),
-                None => self.give_up(&work, Failure::of(&failed.fault)).await,
-            },
         }
     }
 
@@ -405,7 +334,7 @@ impl Work {
             duration_ms: u32::try_from(self.began.elapsed().as_millis()).unwrap_or(u32::MAX),
             status: None,
             code: code.to_owned(),
-            detail: crate::settle::short_text(detail),
+            detail: crate::verdict::short_text(detail),
         }
     }
 }
@@ -433,7 +362,7 @@ impl Handler for Sender {
                     duration_ms: 0,
                     status: None,
                     code: "store".into(),
-                    detail: crate::settle::short_text(&error.to_string()),
+                    detail: crate::verdict::short_text(&error.to_string()),
                 };
                 Verdict::Defer { due: now() + 1_000, attempt, counts: false }
             }
@@ -450,7 +379,11 @@ impl Handler for Sender {
             code: "panic".into(),
             detail: "the gateway failed while it sent the message; its log names the place".into(),
         };
-        Verdict::Defer { due: now.saturating_add(millis(crate::settle::delay(attempts))), attempt, counts: true }
+        Verdict::Defer {
+            due: now.saturating_add(millis(crate::verdict::delay(attempts))),
+            attempt,
+            counts: true,
+        }
     }
 
     fn overdue(&self, entry: &Entry, _now: Millis) -> bool {

@@ -69,7 +69,9 @@ impl AcceptError {
             Self::TooLarge { .. } => 413,
             Self::TooMany { .. } => 429,
             Self::KeyReused => 409,
-            Self::Store(StoreError::Unavailable(_) | StoreError::DiskFull { .. } | StoreError::Conflict { .. }) => 503,
+            Self::Store(
+                StoreError::Unavailable(_) | StoreError::DiskFull { .. } | StoreError::Conflict { .. },
+            ) => 503,
             Self::Store(_) => 500,
         }
     }
@@ -79,7 +81,9 @@ impl AcceptError {
         match self {
             Self::TooMany { retry_after } => Some(*retry_after),
             Self::Store(StoreError::DiskFull { .. }) => Some(Duration::from_secs(60)),
-            Self::Store(StoreError::Unavailable(_) | StoreError::Conflict { .. }) => Some(Duration::from_secs(1)),
+            Self::Store(StoreError::Unavailable(_) | StoreError::Conflict { .. }) => {
+                Some(Duration::from_secs(1))
+            }
             _ => None,
         }
     }

@@ -54,7 +54,9 @@ impl Fitter<'_> {
             Content::File(media) => self.say("file", media_text(&media)),
             Content::Location(place) => self.say("location", place_text(&place)),
             Content::Card(card) => self.card(card),
-            Content::Carousel { items } => items.into_iter().try_for_each(|card| self.take(Content::Card(card))),
+            Content::Carousel { items } => {
+                items.into_iter().try_for_each(|card| self.take(Content::Card(card)))
+            }
             Content::Choice(options) if (self.carries)("dropdown") => self.take(Content::Dropdown(options)),
             Content::Dropdown(options) if (self.carries)("choice") => self.take(Content::Choice(options)),
             Content::Choice(options) => self.say("choice", options_text(&options)),
@@ -121,7 +123,9 @@ fn place_text(place: &Location) -> String {
 
 fn options_text(options: &Options) -> String {
     let mut lines = vec![options.text.clone()];
-    lines.extend(options.options.iter().enumerate().map(|(index, option)| format!("{}. {}", index + 1, option.label)));
+    lines.extend(
+        options.options.iter().enumerate().map(|(index, option)| format!("{}. {}", index + 1, option.label)),
+    );
     lines.join("\n")
 }
 
@@ -177,8 +181,14 @@ impl Plain {
                     }
                 }
             }
-            Event::End(TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::CodeBlock | TagEnd::BlockQuote(_)) => {
-                if self.lists.is_empty() { self.gap() } else { self.line() }
+            Event::End(
+                TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::CodeBlock | TagEnd::BlockQuote(_),
+            ) => {
+                if self.lists.is_empty() {
+                    self.gap()
+                } else {
+                    self.line()
+                }
             }
             Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
                 self.out.push_str(&text);

@@ -100,7 +100,8 @@ impl Gates {
 
 impl Gate {
     fn remember(&mut self, now: Instant, well: bool) {
-        while self.recent.front().is_some_and(|(at, _)| now - *at > WINDOW) || self.recent.len() >= REMEMBERED {
+        while self.recent.front().is_some_and(|(at, _)| now - *at > WINDOW) || self.recent.len() >= REMEMBERED
+        {
             self.recent.pop_front();
         }
         self.recent.push_back((now, well));

@@ -11,9 +11,12 @@
 
 mod accept;
 mod actions;
+mod check;
 mod deliver;
+mod entry;
 mod error;
 mod fit;
+mod follow;
 mod gates;
 mod media;
 mod overdue;
@@ -24,10 +27,12 @@ mod revise;
 mod schedule;
 mod schema;
 mod settle;
+mod verdict;
 
-pub use accept::{MAX_LANE, NewMessage, OnceKey, Outbox, bot_lane, no_installation};
+pub use accept::{MAX_LANE, NewMessage, OnceKey, Outbox};
 pub use actions::{ActionError, Actions};
 pub use deliver::{Sender, SenderOptions};
+pub use entry::{bot_lane, no_installation};
 pub use error::AcceptError;
 pub use fit::{Unfit, as_text, fit};
 pub use media::MediaLinks;

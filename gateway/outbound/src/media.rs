@@ -54,7 +54,8 @@ impl Actions {
         if handle.is_empty() || handle.len() > MAX_HANDLE {
             return Err(ActionError::new("ResourceNotFound", 404, "media not found"));
         }
-        let key = Key::new().text("media").text(installation.id.as_str()).bytes(&Sha256::digest(handle.as_bytes()));
+        let key =
+            Key::new().text("media").text(installation.id.as_str()).bytes(&Sha256::digest(handle.as_bytes()));
         if let Some(blob) = self.kept(installation, &key).await? {
             return Ok(blob);
         }
@@ -83,12 +84,18 @@ impl Actions {
         Ok(blobs.files().find(&known.blob).await.map(|_| blob))
     }
 
-    async fn fetch(&self, installation: &Arc<Installation>, handle: &str, key: &Key) -> Result<Blob, ActionError> {
+    async fn fetch(
+        &self,
+        installation: &Arc<Installation>,
+        handle: &str,
+        key: &Key,
+    ) -> Result<Blob, ActionError> {
         let line = {
             let mut lines = self.fetches.lines.lock();
             lines.entry(installation.id.clone()).or_insert_with(|| Arc::new(Semaphore::new(PARALLEL))).clone()
         };
-        let _place = line.acquire().await.map_err(|_| ActionError::new("Internal", 503, "the gateway is stopping"))?;
+        let _place =
+            line.acquire().await.map_err(|_| ActionError::new("Internal", 503, "the gateway is stopping"))?;
         let call = ActionCall {
             name: "media".into(),
             input: json!({ "handle": handle }),
@@ -97,9 +104,9 @@ impl Actions {
             idempotency_key: portico_contract::EventId::new().to_string(),
         };
         let run = self.run(installation, call, "", None);
-        let output = tokio::time::timeout(self.time_limit, run)
-            .await
-            .map_err(|_| ActionError::new("OperationTimeout", 504, "the provider did not answer in time"))??;
+        let output = tokio::time::timeout(self.time_limit, run).await.map_err(|_| {
+            ActionError::new("OperationTimeout", 504, "the provider did not answer in time")
+        })??;
         let unusable = || ActionError::new("Runtime", 400, "the connector returned no blob for the media");
         let id = output.get("blob").and_then(Value::as_str).ok_or_else(unusable)?;
         let blob = self.turns.blobs().describe(&installation.id, id).await?.ok_or_else(unusable)?;
@@ -205,7 +212,8 @@ mod tests {
     fn payloads_are_published_wherever_a_handle_stands() {
         let links = MediaLinks::new("https://bots.example", &[7; 32]);
         let here = InstallationId::parse("tg").unwrap();
-        let mut payload = json!({ "items": [{ "payload": { "imageUrl": "portico-media:F1", "title": "x" } }] });
+        let mut payload =
+            json!({ "items": [{ "payload": { "imageUrl": "portico-media:F1", "title": "x" } }] });
         links.publish(&here, &mut payload);
         assert_eq!(payload["items"][0]["payload"]["imageUrl"], links.link(&here, "F1"));
         assert_eq!(payload["items"][0]["payload"]["title"], "x");

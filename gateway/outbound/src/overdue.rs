@@ -117,12 +117,14 @@ impl Sender {
             if let (Some(message), Some(place)) = (message, place) {
                 let Some(delivery) = &message.value.delivery else { return Ok(false) };
                 match delivery.status {
-                    DeliveryStatus::Pending if late(delivery.at) => {
+                    DeliveryStatus::Pending
+                        if late(delivery.at) && !self.was_held(entry.event.id).await? =>
+                    {
                         let subject = Subject { message, conversation: place.value };
                         self.fail_orphan(&records, entry.event.lane, entry.event.id, &subject).await?;
                     }
                     // Failed by an earlier walk or another node, and not yet buried.
-                    DeliveryStatus::Failed if !entry.replay => {}
+                    DeliveryStatus::Failed if !entry.replay && delivery.external_ids.is_empty() => {}
                     _ => return Ok(false),
                 }
             }

@@ -223,7 +223,12 @@ impl Pacer {
     }
 
     /// The provider answered 429 to a message of a conversation. Says what stopped, and for how long.
-    pub fn limited(&self, channel: &str, conversation: u64, retry_after: Option<Duration>) -> (Stopped, Duration) {
+    pub fn limited(
+        &self,
+        channel: &str,
+        conversation: u64,
+        retry_after: Option<Duration>,
+    ) -> (Stopped, Duration) {
         let own = self.channels.get(channel).is_some_and(|channel| channel.conversation.is_some());
         let now = Instant::now();
         let mut limits = self.limits.lock();
@@ -269,7 +274,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_stretch_of_time_holds_more_than_the_rate() {
-        let pacer = Pacer::new(&manifest(serde_json::json!({ "installation": { "count": 30, "per_ms": 1000 } })));
+        let pacer =
+            Pacer::new(&manifest(serde_json::json!({ "installation": { "count": 30, "per_ms": 1000 } })));
         let start = Instant::now();
         let mut sent = Vec::new();
         for conversation in 0..300 {
@@ -277,7 +283,8 @@ mod tests {
             sent.push(start.elapsed());
         }
         for from in &sent {
-            let within = sent.iter().filter(|at| *at >= from && **at < *from + Duration::from_secs(1)).count();
+            let within =
+                sent.iter().filter(|at| *at >= from && **at < *from + Duration::from_secs(1)).count();
             assert!(within <= 30, "{within} in a second from {from:?}");
         }
         assert!(start.elapsed() < Duration::from_millis(10_400), "{:?}", start.elapsed());
@@ -298,7 +305,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_conversation_waits_by_itself() {
-        let pacer = Pacer::new(&manifest(serde_json::json!({ "conversation": { "count": 1, "per_ms": 1000 } })));
+        let pacer =
+            Pacer::new(&manifest(serde_json::json!({ "conversation": { "count": 1, "per_ms": 1000 } })));
         let start = Instant::now();
         assert_eq!(pacer.ready("dm", 1, 1).await, Go::Now);
         assert_eq!(pacer.ready("dm", 2, 1).await, Go::Now);
@@ -306,13 +314,16 @@ mod tests {
         assert_eq!(pacer.ready("dm", 1, 1).await, Go::Now);
         assert!(start.elapsed() >= Duration::from_millis(999));
         assert_eq!(pacer.ready("slow", 3, 1).await, Go::Now);
-        let Go::Later(wait) = pacer.ready("slow", 3, 1).await else { panic!("ten seconds are too long to wait here") };
+        let Go::Later(wait) = pacer.ready("slow", 3, 1).await else {
+            panic!("ten seconds are too long to wait here")
+        };
         assert!(wait > Duration::from_secs(9) && wait <= Duration::from_secs(10));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_429_stops_the_installation_for_exactly_so_long_and_slows_it_for_a_minute() {
-        let pacer = Pacer::new(&manifest(serde_json::json!({ "installation": { "count": 10, "per_ms": 1000 } })));
+        let pacer =
+            Pacer::new(&manifest(serde_json::json!({ "installation": { "count": 10, "per_ms": 1000 } })));
         let (stopped, pause) = pacer.limited("dm", 1, Some(Duration::from_secs(7)));
         assert_eq!((stopped, pause), (Stopped::Installation, Duration::from_secs(7)));
         assert_eq!(pacer.ready("dm", 2, 1).await, Go::Paused(Duration::from_secs(7)));
@@ -328,7 +339,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn where_conversations_have_a_pace_one_429_stops_one_and_two_stop_all() {
-        let pacer = Pacer::new(&manifest(serde_json::json!({ "conversation": { "count": 1, "per_ms": 1000 } })));
+        let pacer =
+            Pacer::new(&manifest(serde_json::json!({ "conversation": { "count": 1, "per_ms": 1000 } })));
         let wait = Some(Duration::from_secs(30));
         assert_eq!(pacer.limited("dm", 1, wait).0, Stopped::Conversation);
         assert_eq!(pacer.limited("dm", 1, wait).0, Stopped::Conversation);

@@ -5,8 +5,8 @@
 //! pass as they are: they are public addresses like any other.
 
 use portico_contract::{
-    Content, ConversationId, Event, EventId, Fault, FaultCode, MessageId, MessageRef, OutboundMessage, Party, Tags,
-    Thread,
+    Content, ConversationId, Event, EventId, Fault, FaultCode, MessageId, MessageRef, OutboundMessage, Party,
+    Tags, Thread,
 };
 use portico_store::records::{Conversation, Message, Records, TagMap};
 use portico_store::{EventKind, StoreError};
@@ -93,7 +93,8 @@ pub(crate) async fn external_ids(
         return Ok(delivery.external_ids.clone());
     }
     let brought = records.store().event(EventId(message.id.0)).await?;
-    if let Some(event) = brought.filter(|event| event.kind == EventKind::Connector && event.bot == *records.bot())
+    if let Some(event) =
+        brought.filter(|event| event.kind == EventKind::Connector && event.bot == *records.bot())
         && let Ok(Event::Message(inbound)) = serde_json::from_slice(&event.body)
     {
         return Ok(vec![inbound.external_id]);
@@ -122,13 +123,18 @@ pub(crate) fn parts(
 ) -> Result<Vec<Content>, Fault> {
     let channels = &installation.connector.manifest().channels;
     let unknown = || {
-        Fault::new(FaultCode::Unsupported, format!("the integration has no channel named '{}'", conversation.channel))
+        Fault::new(
+            FaultCode::Unsupported,
+            format!("the integration has no channel named '{}'", conversation.channel),
+        )
     };
     let channel = channels.get(&conversation.channel).ok_or_else(unknown)?;
     let parts = crate::fit::fit(content, channel)
         .map_err(|unfit| Fault::new(FaultCode::Unsupported, unfit.to_string()).at("/type"))?;
     if parts.is_empty() {
-        return Err(Fault::new(FaultCode::BadInput, "the message says nothing: it has no items").at("/payload/items"));
+        return Err(
+            Fault::new(FaultCode::BadInput, "the message says nothing: it has no items").at("/payload/items")
+        );
     }
     Ok(parts)
 }

@@ -6,8 +6,8 @@ use portico_store::records::{Direction, Message, TagMap};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::accept::{NewMessage, OnceKey, Outbox, draft};
 use crate::AcceptError;
+use crate::accept::{NewMessage, OnceKey, Outbox, draft};
 
 /// Most messages of one answer.
 const MAX_REPLIES: usize = 100;
@@ -53,7 +53,9 @@ impl Outbox {
                 reply_to: None,
                 once: None,
             };
-            drafts.push(draft(&new, Direction::Outgoing, EventId::new()).map_err(|error| placed(error, index))?);
+            drafts.push(
+                draft(&new, Direction::Outgoing, EventId::new()).map_err(|error| placed(error, index))?,
+            );
         }
         self.store_all(bot, drafts, Some(once_of(bot, origin)), &[]).await
     }

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use portico_contract::{BotId, EventId, MessageId};
-use portico_store::records::{Conversation, DeliveryStatus, Direction, Message, Outgoing, Records, Versioned};
+use portico_store::records::{
+    Conversation, DeliveryStatus, Direction, Message, Outgoing, Records, Versioned,
+};
 use portico_store::{Change, Commit, StoreError};
 use serde_json::Value;
 
-use crate::accept::{Outbox, check_payload, outgoing_entry};
+use crate::accept::Outbox;
+use crate::check::check_payload;
+use crate::entry::outgoing_entry;
 use crate::{AcceptError, now};
 
 /// How often a change is made again because the row changed meanwhile.
@@ -28,7 +32,12 @@ impl Outbox {
     ///
     /// # Errors
     /// [`AcceptError`]; then nothing was stored.
-    pub async fn edit(&self, bot: &BotId, id: MessageId, change: MessageChange) -> Result<Message, AcceptError> {
+    pub async fn edit(
+        &self,
+        bot: &BotId,
+        id: MessageId,
+        change: MessageChange,
+    ) -> Result<Message, AcceptError> {
         let records = Records::of(self.store.clone(), bot.clone());
         let mut tries = 0;
         loop {
@@ -50,7 +59,8 @@ impl Outbox {
             message.updated_at = now();
             let mut changes = records.message_changes(Some(&old), &message);
             if message.payload != old.value.payload
-                && let Some(entry) = self.follow_up(&records, &old.value, "edit", |_| Outgoing::Edit { message: id }).await?
+                && let Some(entry) =
+                    self.follow_up(&records, &old.value, "edit", |_| Outgoing::Edit { message: id }).await?
             {
                 changes.push(entry);
             }
@@ -107,7 +117,13 @@ impl Outbox {
         }
         self.check_room(message.conversation, 1).await?;
         let body = body(delivery.external_ids.clone());
-        Ok(Some(outgoing_entry(records.bot(), carrier.id.clone(), message.conversation, EventId::new(), &body)))
+        Ok(Some(outgoing_entry(
+            records.bot(),
+            carrier.id.clone(),
+            message.conversation,
+            EventId::new(),
+            &body,
+        )))
     }
 
     async fn uncount(&self, records: &Records, old: &Versioned<Message>) -> Result<Vec<Change>, AcceptError> {

@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use portico_contract::{BotId, ConversationId, EventId, FaultCode, InstallationId, Millis, TimerTick};
 use portico_store::records::{
-    Due, GatewayEvent, Message, Records, Scheduled, State, StateType, due_now, iso, next_scheduled, schedule_changes,
-    scheduled, timer_id,
+    Due, GatewayEvent, Message, Records, Scheduled, State, StateType, due_now, iso, next_scheduled,
+    schedule_changes, scheduled, timer_id,
 };
 use portico_store::{Commit, Lane, Store, StoreError};
 use portico_turns::{Installation, Installations, Job, Turns};
 use serde_json::{Map, Value, json};
 use tracing::warn;
 
-use crate::accept::{bot_lane, gateway_entry, no_installation};
 use crate::deliver::millis;
+use crate::entry::{bot_lane, gateway_entry, no_installation};
 use crate::{AcceptError, Outbox, now};
 
 /// Longest sleep between two looks.
@@ -121,12 +121,21 @@ impl Scheduler {
         for due in due_now(self.store.as_ref(), now, BATCH).await? {
             match &due.what {
                 Scheduled::Timer { installation, name } => {
-                    if let Some((installation, retry)) = self.take_timer(&due, installation, name, now).await? {
-                        let run = Tick { store: self.store.clone(), turns: self.turns.clone(), installation, retry };
+                    if let Some((installation, retry)) =
+                        self.take_timer(&due, installation, name, now).await?
+                    {
+                        let run = Tick {
+                            store: self.store.clone(),
+                            turns: self.turns.clone(),
+                            installation,
+                            retry,
+                        };
                         ticks.spawn(run.run(name.clone(), due.id.clone(), due.due));
                     }
                 }
-                Scheduled::Message { bot, message } => self.message(&due, bot, message.as_ref().clone(), now).await?,
+                Scheduled::Message { bot, message } => {
+                    self.message(&due, bot, message.as_ref().clone(), now).await?
+                }
                 Scheduled::Event { bot, id, event } => self.event(&due, bot, *id, event).await?,
             }
         }
@@ -146,7 +155,8 @@ impl Scheduler {
             return taken(self.store.commit(Commit::of(due.done_changes())).await).map(|_| None);
         };
         let spec = installation.connector.manifest().timers.get(name);
-        let retry = now.saturating_add(spec.map_or(RETRY, |spec| RETRY.min(period(spec.every_s, 0)).max(1_000)));
+        let retry =
+            now.saturating_add(spec.map_or(RETRY, |spec| RETRY.min(period(spec.every_s, 0)).max(1_000)));
         let moved = schedule_changes(&due.id, Some(retry), &due.what);
         let commit = Commit::of(due.done_changes().into_iter().chain(moved));
         let is_ours = taken(self.store.commit(commit).await)?;
@@ -182,7 +192,13 @@ impl Scheduler {
         }
     }
 
-    async fn event(&self, due: &Due, bot: &BotId, id: EventId, event: &GatewayEvent) -> Result<(), StoreError> {
+    async fn event(
+        &self,
+        due: &Due,
+        bot: &BotId,
+        id: EventId,
+        event: &GatewayEvent,
+    ) -> Result<(), StoreError> {
         let (lane, installation) = self.mailbox(bot, event.conversation_id).await?;
         let entry = gateway_entry(bot, installation, lane, id, event);
         let commit = Commit::of(due.done_changes().into_iter().chain([entry]));
@@ -269,7 +285,8 @@ impl Tick {
 
     /// Sets a repeating timer to its next time and removes one that is done, unless the tick set it itself.
     async fn settle(&self, name: &str, id: &str, again: bool) -> Result<(), StoreError> {
-        let Some(held) = scheduled(self.store.as_ref(), id).await?.filter(|held| held.due == self.retry) else {
+        let Some(held) = scheduled(self.store.as_ref(), id).await?.filter(|held| held.due == self.retry)
+        else {
             return Ok(());
         };
         let mut changes = Vec::from(held.done_changes());

@@ -40,7 +40,9 @@ fn check_at(schema: &Value, value: &Value, field: &str, depth: usize) -> Result<
         return Err(wrong(format!("must be one of {}", names.join(", "))));
     }
     if let Some(object) = value.as_object() {
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for name in
+            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        {
             if !object.contains_key(name) {
                 return Err(Mismatch { field: format!("{field}.{name}"), reason: "is missing".into() });
             }
@@ -64,7 +66,9 @@ fn is_a(value: &Value, name: &str) -> bool {
     match name {
         "string" => value.is_string(),
         "number" => value.is_number(),
-        "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0),
+        "integer" => {
+            value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0)
+        }
         "boolean" => value.is_boolean(),
         "object" => value.is_object(),
         "array" => value.is_array(),
@@ -108,8 +112,14 @@ mod tests {
         assert_eq!(wrong(json!({ "code": 1 })), "input.code must be string, is a number");
         assert_eq!(wrong(json!({ "code": "x", "count": 1.5 })), "input.count must be integer, is a number");
         assert_eq!(wrong(json!({ "code": "x", "size": "l" })), "input.size must be one of \"s\", \"m\"");
-        assert_eq!(wrong(json!({ "code": "x", "tags": ["a", 2] })), "input.tags[1] must be string or null, is a number");
-        assert_eq!(check(&schema, &json!({ "code": "x", "count": 2, "tags": [null], "more": 1 }), "input"), Ok(()));
+        assert_eq!(
+            wrong(json!({ "code": "x", "tags": ["a", 2] })),
+            "input.tags[1] must be string or null, is a number"
+        );
+        assert_eq!(
+            check(&schema, &json!({ "code": "x", "count": 2, "tags": [null], "more": 1 }), "input"),
+            Ok(())
+        );
         assert_eq!(check(&Value::Null, &json!(1), "input"), Ok(()));
     }
 }

@@ -6,98 +6,34 @@
 
 use std::time::Duration;
 
-use portico_contract::{Fault, FaultCode};
+use portico_contract::{EventId, FaultCode, InstallationId};
 use portico_lanes::Verdict;
 use portico_store::records::{
-    Conversation, DeliveryStatus, GatewayEvent, Message, MessageDelivery, Records, Versioned,
+    Conversation, DeliveryStatus, GatewayEvent, Message, MessageDelivery, Records, Versioned, progress_key,
 };
-use portico_store::{Change, Commit, DeadReason, EventOutcome, Lane, StoreError};
+use portico_store::{Change, Commit, EventOutcome, Lane, StoreError, Table};
 use portico_telemetry::metrics::SendOutcome;
-use portico_turns::{Delivery, DeliveryFault, Turns};
-use portico_contract::{EventId, InstallationId};
+use portico_turns::{Delivery, Turns};
 use serde_json::json;
-use tracing::{info, warn};
+use tracing::warn;
 
-use crate::accept::gateway_entry;
 use crate::deliver::{Sender, Subject, Work};
-use crate::gates::ATTENTION;
-use crate::{Stopped, now, render};
+use crate::entry::gateway_entry;
+use crate::now;
+use crate::verdict::{Failure, dead_word, short_text};
 
 /// Tag of a conversation whose person can't be reached.
 pub const UNREACHABLE: &str = "portico:unreachable";
-/// Waits between attempts, in seconds; the last one is repeated.
-const DELAYS: [u64; 8] = [1, 2, 5, 15, 30, 60, 120, 300];
 /// How often a commit is made again while rows change or the store recovers.
 const TRIES: u32 = 6;
-/// Longest text kept of an attempt.
-const MAX_DETAIL: usize = 2048;
-
-/// How long to wait after so many attempts.
-pub(crate) fn delay(attempts: u32) -> Duration {
-    let index = usize::try_from(attempts).unwrap_or(usize::MAX).min(DELAYS.len() - 1);
-    Duration::from_secs(DELAYS[index])
-}
-
-/// Text for an attempt or a row: short, and with what looks like a secret cut out.
-pub(crate) fn short_text(text: &str) -> String {
-    let mut text = portico_telemetry::redact(text).to_string();
-    let mut end = MAX_DETAIL.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
-    text
-}
-
-/// Why a message is given up.
-pub(crate) struct Failure {
-    code: &'static str,
-    reason: String,
-    detail: String,
-    dead: DeadReason,
-    outcome: SendOutcome,
-}
-
-impl Failure {
-    /// It waited too long.
-    pub(crate) fn expired() -> Self {
-        let reason = "the message could not be sent in time".to_owned();
-        Self { code: "expired", detail: reason.clone(), reason, dead: DeadReason::Expired, outcome: SendOutcome::Expired }
-    }
-
-    /// It has no form that could be sent.
-    pub(crate) fn unsendable(reason: String) -> Self {
-        let detail = reason.clone();
-        Self { code: "unsupported", reason, detail, dead: DeadReason::Unsendable, outcome: SendOutcome::Failed }
-    }
-
-    /// The connector's final fault.
-    pub(crate) fn of(fault: &Fault) -> Self {
-        let dead = match fault.code {
-            FaultCode::BadInput | FaultCode::Unsupported => DeadReason::Unsendable,
-            FaultCode::Bug => DeadReason::Exhausted,
-            _ => DeadReason::Refused,
-        };
-        Self {
-            code: fault.code.as_str(),
-            reason: fault.to_string(),
-            detail: detail_of(fault),
-            dead,
-            outcome: SendOutcome::Failed,
-        }
-    }
-}
-
-fn detail_of(fault: &Fault) -> String {
-    match &fault.detail {
-        Some(detail) => format!("{}; {detail}", fault.message),
-        None => fault.message.clone(),
-    }
-}
-
 impl Sender {
     /// The provider took the message.
-    pub(crate) async fn sent(&self, work: &Work, subject: &Subject, delivery: Delivery) -> Result<Verdict, StoreError> {
+    pub(crate) async fn sent(
+        &self,
+        work: &Work,
+        subject: &Subject,
+        delivery: Delivery,
+    ) -> Result<Verdict, StoreError> {
         self.went_well(work);
         let outcome = if delivery.possible_duplicate { SendOutcome::Unknown } else { SendOutcome::Sent };
         self.count(work, outcome);
@@ -141,7 +77,8 @@ impl Sender {
                 at: now(),
                 reason: None,
                 external_ids: delivery.delivered.external_ids.clone(),
-                possible_duplicate: delivery.possible_duplicate || before.is_some_and(|it| it.possible_duplicate),
+                possible_duplicate: delivery.possible_duplicate
+                    || before.is_some_and(|it| it.possible_duplicate),
             });
             for (name, value) in delivery.delivered.tags.iter() {
                 message.tags.insert(format!("{}:{name}", work.installation.alias), value.to_owned());
@@ -161,94 +98,15 @@ impl Sender {
         Ok(changes)
     }
 
-    /// A message that failed: it waits, is given up, or goes on by the kind of fault.
-    pub(crate) async fn judge(
+    /// Gives a message up, for good and told to the core (guarantee O5).
+    pub(crate) async fn fail(
         &self,
         work: &Work,
         subject: &Subject,
-        failed: DeliveryFault,
+        failure: Failure,
     ) -> Result<Verdict, StoreError> {
-        match self.later(work, &subject.conversation, &failed).await? {
-            Some(verdict) => Ok(verdict),
-            None => {
-                self.gates.answered(&work.installation.id);
-                self.fail(work, subject, Failure::of(&failed.fault)).await
-            }
-        }
-    }
-
-    /// The verdict of a fault after which the same entry is tried again; `None` when it is final.
-    pub(crate) async fn later(
-        &self,
-        work: &Work,
-        place: &Conversation,
-        failed: &DeliveryFault,
-    ) -> Result<Option<Verdict>, StoreError> {
-        let fault = &failed.fault;
-        let attempt = || work.attempt(fault.code.as_str(), &detail_of(fault));
-        if failed.hold {
-            self.count(work, SendOutcome::Unknown);
-            return Ok(Some(Verdict::Hold { attempt: attempt() }));
-        }
-        let wished = fault.retry_after_ms.map(|pause| Duration::from_millis(u64::from(pause)));
-        Ok(Some(match fault.code {
-            FaultCode::RateLimited => {
-                let conversation = render::short(place.id);
-                let (stopped, pause) = self.pacer(&work.installation).limited(&place.channel, conversation, wished);
-                self.gates.answered(&work.installation.id);
-                self.count(work, SendOutcome::Throttled);
-                self.metrics.sends(work.installation.id.as_str()).waits.record(pause);
-                let whole = stopped == Stopped::Installation;
-                info!(installation.id = %work.installation.id, ?pause, whole, "the provider wants a pause");
-                Verdict::Defer { due: work.due(pause), attempt: attempt(), counts: false }
-            }
-            FaultCode::Unavailable | FaultCode::Conflict => {
-                self.count(work, SendOutcome::Retry);
-                if self.gates.failed(&work.installation, render::short(place.id)) {
-                    return Ok(Some(Verdict::Wait));
-                }
-                let pause = delay(work.attempts).max(wished.unwrap_or_default());
-                Verdict::Defer { due: work.due(pause), attempt: attempt(), counts: true }
-            }
-            FaultCode::Unauthenticated | FaultCode::BadConfig => {
-                self.count(work, SendOutcome::Unauthenticated);
-                self.needs_attention(work, fault);
-                Verdict::Wait
-            }
-            FaultCode::Bug if !self.was_bug_before(work).await? => {
-                self.count(work, SendOutcome::Retry);
-                Verdict::Defer { due: work.due(delay(0)), attempt: attempt(), counts: true }
-            }
-            _ => return Ok(None),
-        }))
-    }
-
-    fn needs_attention(&self, work: &Work, fault: &Fault) {
-        let installation = &work.installation;
-        if installation.attention().is_none() {
-            warn!(installation.id = %installation.id, code = fault.code.as_str(), "the installation needs attention");
-        }
-        installation.needs_attention(fault.code.as_str(), &short_text(&fault.message), now());
-        self.metrics.sends(installation.id.as_str()).attention.set(1);
-        self.gates.close(installation, ATTENTION);
-    }
-
-    /// The provider took something: the installation is in order.
-    pub(crate) fn went_well(&self, work: &Work) {
-        self.gates.answered(&work.installation.id);
-        self.pacer(&work.installation).went_well();
-        work.installation.is_well();
-        self.metrics.sends(work.installation.id.as_str()).attention.set(0);
-    }
-
-    async fn was_bug_before(&self, work: &Work) -> Result<bool, StoreError> {
-        let attempts = self.store.attempts(work.event).await?;
-        Ok(attempts.iter().any(|attempt| attempt.code == FaultCode::Bug.as_str()))
-    }
-
-    /// Gives a message up, for good and told to the core (guarantee O5).
-    pub(crate) async fn fail(&self, work: &Work, subject: &Subject, failure: Failure) -> Result<Verdict, StoreError> {
-        self.write_failure(&work.records, &work.installation.id, work.lane, work.event, subject, &failure).await?;
+        self.write_failure(&work.records, &work.installation.id, work.lane, work.event, subject, &failure)
+            .await?;
         self.give_up(work, failure).await
     }
 
@@ -288,6 +146,7 @@ impl Sender {
         let reason = short_text(&failure.reason);
         let id = subject.message.value.id;
         warn!(message.id = %id, installation.id = %installation, code = failure.code, "a message failed");
+        let doubt = self.is_in_doubt(event).await?;
         let mut known = Some(subject.message.clone());
         self.stubborn(|| {
             let known = known.take();
@@ -300,7 +159,12 @@ impl Sender {
                 };
                 let Some(old) = old else { return Ok(changes) };
                 // Somebody else failed it meanwhile, and told.
-                if old.value.delivery.as_ref().is_some_and(|delivery| delivery.status == DeliveryStatus::Failed) {
+                if old
+                    .value
+                    .delivery
+                    .as_ref()
+                    .is_some_and(|delivery| delivery.status == DeliveryStatus::Failed)
+                {
                     return Ok(changes);
                 }
                 let mut message = old.value.clone();
@@ -310,7 +174,8 @@ impl Sender {
                     at: now(),
                     reason: Some(reason.clone()),
                     external_ids: before.as_ref().map(|it| it.external_ids.clone()).unwrap_or_default(),
-                    possible_duplicate: before.is_some_and(|it| it.possible_duplicate),
+                    // So that whoever sends it again knows.
+                    possible_duplicate: doubt || before.is_some_and(|it| it.possible_duplicate),
                 });
                 message.updated_at = now();
                 changes.extend(records.message_changes(Some(&old), &message));
@@ -323,6 +188,14 @@ impl Sender {
             }
         })
         .await
+    }
+
+    /// Whether a call of a delivery may have arrived without its answer being read.
+    async fn is_in_doubt(&self, event: EventId) -> Result<bool, StoreError> {
+        let row = self.store.get(Table::Progress, &progress_key(event)).await?;
+        let progress = row.and_then(|row| serde_json::from_slice::<serde_json::Value>(&row.value).ok());
+        let says = |field: &str| progress.as_ref().and_then(|it| it.get(field)).is_some_and(|it| it == true);
+        Ok(says("sending") || says("doubtful"))
     }
 
     /// A failed message that somebody wants sent again waits from now on like a new one.
@@ -370,15 +243,6 @@ impl Sender {
     }
 }
 
-pub(crate) fn dead_word(reason: DeadReason) -> &'static str {
-    match reason {
-        DeadReason::Exhausted => "exhausted",
-        DeadReason::Expired => "expired",
-        DeadReason::Refused => "refused",
-        DeadReason::Unsendable => "unsendable",
-    }
-}
-
 /// The event by which the core learns the end of a message, in its conversation's mailbox.
 fn told(
     records: &Records,
@@ -402,7 +266,11 @@ fn told(
 }
 
 /// Changes that set or remove the tag of unreachable people.
-async fn mark(records: &Records, place: &Conversation, value: Option<&str>) -> Result<Vec<Change>, StoreError> {
+async fn mark(
+    records: &Records,
+    place: &Conversation,
+    value: Option<&str>,
+) -> Result<Vec<Change>, StoreError> {
     let Some(old) = records.conversation(place.id).await? else { return Ok(Vec::new()) };
     let mut marked = old.value.clone();
     match value {

@@ -238,45 +238,46 @@ impl Shared {
         let mut found: Vec<Pend> = Vec::new();
         'again: for _ in 0..64 {
             found.clear();
-            let mut missing = None;
-            let (head, end) = {
-                let state = self.state.read();
-                let Some(lane) = state.lanes.get(&at) else { return Ok((found, false)) };
-                let end = lane.next.min(lane.head.saturating_add(n as u64));
-                for seq in lane.head..end {
-                    match lane.find(seq) {
-                        Some(entry) if entry.place.position() >= synced => return Ok((found, true)),
-                        Some(entry) => {
-                            let attempts = if seq == lane.head { lane.attempts } else { entry.attempts };
-                            found.push(Pend { attempts, ..*entry });
-                        }
-                        None => {
-                            missing = lane.chunk_of(seq);
-                            break;
-                        }
+            let mut begun: Option<(u64, u64)> = None;
+            loop {
+                let missing = {
+                    let state = self.state.read();
+                    let Some(lane) = state.lanes.get(&at) else {
+                        return Ok((Vec::new(), false));
+                    };
+                    let (head, end) =
+                        *begun.get_or_insert((lane.head, lane.next.min(lane.head.saturating_add(n as u64))));
+                    if lane.head != head {
+                        continue 'again;
                     }
-                }
-                (lane.head, end)
-            };
-            while let Some(first) = missing.take() {
+                    if let Some(first) = found.first_mut() {
+                        first.attempts = lane.attempts;
+                    }
+                    let mut missing = None;
+                    for seq in found.last().map_or(head, |last| last.seq + 1)..end {
+                        let Some(entry) = lane.find(seq) else {
+                            missing = lane.chunk_of(seq).map(|first| (first, seq, end));
+                            break;
+                        };
+                        if entry.place.position() >= synced {
+                            return Ok((found, true));
+                        }
+                        let attempts = if seq == head { lane.attempts } else { entry.attempts };
+                        found.push(Pend { attempts, ..*entry });
+                    }
+                    missing
+                };
+                let Some((first, from, end)) = missing else { return Ok((found, false)) };
                 let key = chunk_key(at, first);
-                let cell = self.cell(Tree::Chunk, &key)?;
-                let state = self.state.read();
-                let Some(lane) = state.lanes.get(&at).filter(|lane| lane.head == head) else { continue 'again };
                 // Gone only when the head has passed it: look again.
-                let Some(cell) = cell else { continue 'again };
+                let Some(cell) = self.cell(Tree::Chunk, &key)? else { continue 'again };
                 let run = decode_chunk(first, &cell.data).map_err(|_| bad_row(Tree::Chunk, &key))?;
-                let from = found.last().map_or(head, |last| last.seq + 1);
-                found.extend(run.into_iter().filter(|entry| entry.seq >= from && entry.seq < end));
-                if let Some(first) = found.first_mut() {
-                    first.attempts = lane.attempts;
-                }
-                let next = found.last().map_or(end, |last| last.seq + 1);
-                if next < end {
-                    missing = lane.chunk_of(next);
+                let before = found.len();
+                found.extend(run.into_iter().filter(|entry| (from..end).contains(&entry.seq)));
+                if found.len() == before {
+                    return Err(bad_row(Tree::Chunk, &key));
                 }
             }
-            return Ok((found, false));
         }
         Ok((found, false))
     }

@@ -1,6 +1,5 @@
 //! Cores over real HTTP on 127.0.0.1: bytes, headers, signatures, faults of the wire.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -85,7 +84,7 @@ impl Server {
                     });
                     let served =
                         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                    let _: Result<(), Infallible> = Ok(drop(served.await));
+                    drop(served.await);
                 });
             }
         });

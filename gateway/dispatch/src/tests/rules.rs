@@ -99,7 +99,7 @@ async fn an_event_that_breaks_a_core_others_reach_is_poison() {
 #[tokio::test(start_paused = true)]
 async fn events_of_a_core_that_stays_down_expire_one_by_one_and_can_be_replayed() {
     let core = Scripted::new(|_| down());
-    let gateway = Gateway::with(CoreKind::Own(core.clone()));
+    let gateway = Gateway::polled(BotCore::new(bot(), CoreKind::Own(core.clone())), 1, Duration::from_secs(300));
     for place in 0..10 {
         gateway.say(&format!("p{place}"), "old").await;
     }

@@ -8,11 +8,13 @@ use proptest::prelude::*;
 use super::*;
 
 const KINDS: [&str; 12] = [
-    "text", "markdown", "image", "audio", "video", "file", "location", "card", "carousel", "choice", "dropdown", "bloc",
+    "text", "markdown", "image", "audio", "video", "file", "location", "card", "carousel", "choice",
+    "dropdown", "bloc",
 ];
 
 fn channel(kinds: &[&str]) -> ChannelSpec {
-    let sends: BTreeMap<_, _> = kinds.iter().map(|kind| ((*kind).to_owned(), KindLimits::default())).collect();
+    let sends: BTreeMap<_, _> =
+        kinds.iter().map(|kind| ((*kind).to_owned(), KindLimits::default())).collect();
     ChannelSpec { sends, ..ChannelSpec::default() }
 }
 
@@ -23,7 +25,11 @@ fn card() -> Card {
         image_url: Some("https://x.example/tea.png".into()),
         actions: vec![
             CardAction { action: ActionKind::Say, label: "Buy".into(), value: "buy tea".into() },
-            CardAction { action: ActionKind::Url, label: "Shop".into(), value: "https://x.example/shop".into() },
+            CardAction {
+                action: ActionKind::Url,
+                label: "Shop".into(),
+                value: "https://x.example/shop".into(),
+            },
         ],
     }
 }
@@ -31,24 +37,34 @@ fn card() -> Card {
 #[test]
 fn a_card_becomes_a_picture_and_numbered_words() {
     let parts = fit(Content::Card(card()), &channel(&["text", "image"])).unwrap();
-    assert_eq!(parts, [
-        Content::Image(Media::at("https://x.example/tea.png")),
-        Content::text("Tea\nGreen\n1. Buy\n2. Shop: https://x.example/shop"),
-    ]);
+    assert_eq!(
+        parts,
+        [
+            Content::Image(Media::at("https://x.example/tea.png")),
+            Content::text("Tea\nGreen\n1. Buy\n2. Shop: https://x.example/shop"),
+        ]
+    );
     let parts = fit(Content::Carousel { items: vec![card()] }, &channel(&["text"])).unwrap();
     assert_eq!(parts.first(), Some(&Content::text("https://x.example/tea.png")));
 }
 
 #[test]
 fn a_cards_buttons_stay_pressable_where_choices_are_carried() {
-    let parts = fit(Content::Card(Card { image_url: None, ..card() }), &channel(&["text", "choice"])).unwrap();
+    let parts =
+        fit(Content::Card(Card { image_url: None, ..card() }), &channel(&["text", "choice"])).unwrap();
     let options = vec![SelectOption { label: "Buy".into(), value: "buy tea".into() }];
-    assert_eq!(parts, [Content::Choice(Options { text: "Tea\nGreen\nShop: https://x.example/shop".into(), options })]);
+    assert_eq!(
+        parts,
+        [Content::Choice(Options { text: "Tea\nGreen\nShop: https://x.example/shop".into(), options })]
+    );
 }
 
 #[test]
 fn choices_and_dropdowns_stand_in_for_each_other() {
-    let options = Options { text: "Size?".into(), options: vec![SelectOption { label: "S".into(), value: "s".into() }] };
+    let options = Options {
+        text: "Size?".into(),
+        options: vec![SelectOption { label: "S".into(), value: "s".into() }],
+    };
     let dropdown = Content::Dropdown(options.clone());
     assert_eq!(fit(dropdown.clone(), &channel(&["text", "choice"])).unwrap(), [Content::Choice(options)]);
     assert_eq!(fit(dropdown, &channel(&["text"])).unwrap(), [Content::text("Size?\n1. S")]);
@@ -75,11 +91,19 @@ fn markdown_becomes_readable_text() {
 
 #[test]
 fn places_and_media_keep_their_address() {
-    let place = Location { latitude: 1.5, longitude: -2.0, address: Some("Road 1".into()), title: Some("Home".into()) };
+    let place = Location {
+        latitude: 1.5,
+        longitude: -2.0,
+        address: Some("Road 1".into()),
+        title: Some("Home".into()),
+    };
     let text = fit(Content::Location(place), &channel(&["text"])).unwrap();
     assert_eq!(text, [Content::text("Home\nRoad 1\nhttps://maps.google.com/?q=1.5,-2")]);
     let file = Media { title: Some("Bill".into()), ..Media::at("https://x.example/b.pdf") };
-    assert_eq!(fit(Content::File(file), &channel(&["text"])).unwrap(), [Content::text("Bill\nhttps://x.example/b.pdf")]);
+    assert_eq!(
+        fit(Content::File(file), &channel(&["text"])).unwrap(),
+        [Content::text("Bill\nhttps://x.example/b.pdf")]
+    );
 }
 
 fn word() -> impl Strategy<Value = String> {
@@ -163,7 +187,9 @@ fn readable(content: &Content, found: &mut Vec<String>) {
                 }
             }
         }
-        Content::Carousel { items } => items.iter().for_each(|card| readable(&Content::Card(card.clone()), found)),
+        Content::Carousel { items } => {
+            items.iter().for_each(|card| readable(&Content::Card(card.clone()), found))
+        }
         Content::Choice(options) | Content::Dropdown(options) => {
             found.push(options.text.clone());
             found.extend(options.options.iter().map(|option| option.label.clone()));

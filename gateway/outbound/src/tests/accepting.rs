@@ -91,7 +91,10 @@ async fn what_is_wrong_is_refused_by_name() {
     assert_eq!(refused(wrong).await.to_string(), "payload.text: must be a text, is a number");
     let odd = crate::NewMessage { kind: "custom".into(), payload: json!([1]), ..text("x") };
     assert_eq!(refused(odd).await.to_string(), "payload: must be an object");
-    assert!(matches!(refused(text(&"x".repeat(64 * 1024 + 1))).await, AcceptError::TooLarge { limit: 65_536, .. }));
+    assert!(matches!(
+        refused(text(&"x".repeat(64 * 1024 + 1))).await,
+        AcceptError::TooLarge { limit: 65_536, .. }
+    ));
     let huge = crate::NewMessage {
         kind: "custom".into(),
         payload: json!({ "x": "x".repeat(1 << 20) }),
@@ -147,7 +150,8 @@ async fn replies_to_one_event_are_kept_once_and_all_or_none() {
     let refused =
         world.outbox.replies(&world.bot, conversation, origin, vec![reply("a"), wrong]).await.unwrap_err();
     assert_eq!(refused.to_string(), "messages[1].payload.text: is missing, must be a text");
-    let first = world.outbox.replies(&world.bot, conversation, origin, vec![reply("a"), reply("b")]).await.unwrap();
+    let first =
+        world.outbox.replies(&world.bot, conversation, origin, vec![reply("a"), reply("b")]).await.unwrap();
     let again = world.outbox.replies(&world.bot, conversation, origin, vec![reply("c")]).await.unwrap();
     assert_eq!(again, first);
     let entries = world.store.peek(Lane::outbound(conversation), 9).await.unwrap();

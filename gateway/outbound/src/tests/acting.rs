@@ -19,7 +19,7 @@ async fn an_action_gets_thread_and_message_and_its_output_comes_back_in_our_ids(
         .await;
     running.kill().await;
     let input = json!({ "code": "x", "conversationId": conversation, "messageId": message.id });
-    world.provider.from_now_on(Act::Answer(200, "content-type: application/json", r#"{"id":"p1"}"#));
+    world.provider.always(Act::Answer(200, "content-type: application/json", r#"{"id":"p1"}"#));
     let output = world.actions.call(&world.bot, "probe:find", input, Some("k")).await.unwrap();
     assert_eq!(output, json!({ "messageId": message.id.to_string() }));
     let asked = world.provider.asked();
@@ -40,7 +40,12 @@ async fn what_is_wrong_with_a_call_is_named() {
     let world = World::new(Provider::start([]).await).await;
     let lost = "conv_00000000000000000000000000";
     for (name, input, api_type, text) in [
-        ("find", json!({}), "InvalidPayload", "type: must be 'integration:action', such as 'slack:addReaction'"),
+        (
+            "find",
+            json!({}),
+            "InvalidPayload",
+            "type: must be 'integration:action', such as 'slack:addReaction'",
+        ),
         ("x:find", json!({}), "ReferenceNotFound", "type: the bot has no such integration"),
         ("probe:fly", json!({}), "MethodNotFound", "type: the integration has no such action"),
         ("probe:find", json!({}), "InvalidPayload", "input.code: is missing"),

@@ -59,7 +59,7 @@ impl Provider {
     }
 
     /// From now on, whatever the script said.
-    pub(super) fn from_now_on(&self, act: Act) {
+    pub(super) fn always(&self, act: Act) {
         let mut book = self.book.lock();
         book.script.clear();
         book.standard = Some(act);

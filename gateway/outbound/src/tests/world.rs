@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portico_contract::{
-    ActionCall, BotId, Connector, Content, Context, ConversationId, Delivered, Effect, Fault, FaultCode, Host,
-    HttpAnswer, InboundRequest, InstallationId, Keep, Manifest, Next, OutboundMessage, OutboundRequest, Outcome,
-    Payload, Thread, Tags, TimerSet, TimerTick, Turn, UserId,
+    ActionCall, BotId, Connector, Content, Context, ConversationId, Delivered, Effect, Fault, FaultCode,
+    Host, HttpAnswer, InboundRequest, InstallationId, Keep, Manifest, OutboundMessage, OutboundRequest,
+    Outcome, Payload, Tags, Thread, TimerSet, TimerTick, Turn, UserId,
 };
 use portico_lanes::{Driver, DriverHandle, Options};
 use portico_net::{Client, ClientOptions};
@@ -87,7 +87,9 @@ impl Connector for Probe {
         for part in &message.parts {
             left.push(match part {
                 Content::Text { text, .. } if text == "panic" => panic!("as asked"),
-                Content::Text { text, .. } if text == "bug" => return Err(Fault::new(FaultCode::Bug, "as asked")),
+                Content::Text { text, .. } if text == "bug" => {
+                    return Err(Fault::new(FaultCode::Bug, "as asked"));
+                }
                 Content::Text { text, .. } if text == "who" => json!({
                     "thread": message.thread, "recipient": message.recipient, "reply_to": message.reply_to,
                     "tags": message.tags, "attempt": message.attempt,
@@ -95,7 +97,9 @@ impl Connector for Probe {
                 .to_string(),
                 Content::Text { text, .. } => text.clone(),
                 Content::Image(media) => media.url.clone(),
-                other => return Err(Fault::new(FaultCode::Unsupported, format!("no {} today", other.kind()))),
+                other => {
+                    return Err(Fault::new(FaultCode::Unsupported, format!("no {} today", other.kind())));
+                }
             });
         }
         Ok(Self::ask(ctx, &Memo { left, ids: Vec::new(), action: None }, false))
@@ -104,7 +108,8 @@ impl Connector for Probe {
     fn act(&self, _: &dyn Host, ctx: &Context, call: ActionCall) -> Result<Turn, Fault> {
         match call.name.as_str() {
             "open" => {
-                let thread = Thread { channel: "dm".into(), key: "new".into(), tags: Tags::new().with("id", "new") };
+                let thread =
+                    Thread { channel: "dm".into(), key: "new".into(), tags: Tags::new().with("id", "new") };
                 Ok(Turn::done(Outcome::Output(json!({}))).with_effect(Effect::Open(thread)))
             }
             "find" | "hang" | "media" | "editMessage" | "deleteMessage" => {
@@ -122,7 +127,13 @@ impl Connector for Probe {
         Ok(Turn::done(Outcome::Nothing).with_effect(Effect::Timer(again)))
     }
 
-    fn resume(&self, _: &dyn Host, ctx: &Context, memo: &[u8], answers: Vec<HttpAnswer>) -> Result<Turn, Fault> {
+    fn resume(
+        &self,
+        _: &dyn Host,
+        ctx: &Context,
+        memo: &[u8],
+        answers: Vec<HttpAnswer>,
+    ) -> Result<Turn, Fault> {
         let mut memo: Memo = serde_json::from_slice(memo).unwrap();
         let answer = answers.last().unwrap();
         let response = match &answer.outcome {
@@ -146,7 +157,9 @@ impl Connector for Probe {
         if let Payload::Stored(blob) = &response.body {
             return Ok(Turn::done(Outcome::Output(json!({ "blob": blob }))));
         }
-        let Some(id) = serde_json::from_slice::<Value>(response.bytes()).ok().and_then(|it| Some(it["id"].as_str()?.to_owned()))
+        let Some(id) = serde_json::from_slice::<Value>(response.bytes())
+            .ok()
+            .and_then(|it| Some(it["id"].as_str()?.to_owned()))
         else {
             return Err(Fault::new(FaultCode::Unavailable, "the answer is not JSON"));
         };
@@ -289,12 +302,17 @@ impl World {
     pub(super) fn drive(&self, node: u8) -> Running {
         let stop = CancellationToken::new();
         let options = Options { poll: Duration::from_millis(100), ..Options::new(NodeId([node; 16])) };
-        let handle = Driver::start(self.store.clone(), Dir::Outbound, self.sender.clone(), options, stop.clone());
+        let handle =
+            Driver::start(self.store.clone(), Dir::Outbound, self.sender.clone(), options, stop.clone());
         Running { handle, stop }
     }
 
     /// Waits until a message is as it should be.
-    pub(super) async fn until(&self, id: portico_contract::MessageId, is: impl Fn(&Message) -> bool) -> Message {
+    pub(super) async fn until(
+        &self,
+        id: portico_contract::MessageId,
+        is: impl Fn(&Message) -> bool,
+    ) -> Message {
         for _ in 0..400 {
             let message = self.records.message(id).await.unwrap().unwrap().value;
             if is(&message) {

@@ -8,6 +8,9 @@ use portico_store::suite::Home;
 use crate::{DiskLimits, Options, SledStore};
 
 mod contract;
+mod damage;
+mod faults;
+mod upkeep;
 
 /// A store in a folder of its own.
 pub(crate) struct Folder(pub(crate) tempfile::TempDir);
@@ -20,7 +23,7 @@ impl Folder {
     /// Small files and no levels, so that tests are quick wherever they run.
     pub(crate) fn options(&self) -> Options {
         Options {
-            segment_bytes: 16 * 1024 * 1024,
+            segment_bytes: 4 * 1024 * 1024,
             disk_limits: DiskLimits::off(),
             cache_bytes: 8 * 1024 * 1024,
             ..Options::at(self.0.path().join("data"))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Home, append_keyed, inbound, must, reopen};
-use crate::{Appended, Change, Commit, Committed, IdempotencyKey, Key, Once, Store, StoreError, Table};
+use crate::{Appended, Change, Commit, Committed, IdempotencyKey, Key, Once, StoreError, Table};
 
 /// Eight tasks append the same 10,000 keys at once: each key is new exactly once.
 pub async fn the_same_key_from_eight_tasks_is_new_once(home: &dyn Home) {

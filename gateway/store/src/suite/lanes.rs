@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Home, append, hold, inbound, must, outbound, put, reopen};
-use crate::{Appended, Dir, Lane, Store};
+use crate::{Appended, Dir, Lane};
 
 /// Four tasks append to three lanes while another settles them: every lane's entries are seen as 1, 2, 3…
 pub async fn numbers_have_no_gaps_under_concurrent_append_and_settle(home: &dyn Home) {

@@ -1,0 +1,11 @@
+//! What this binary plays besides measuring: the limits, each in a process of its own.
+
+mod bare;
+mod client;
+mod rawlog;
+mod store;
+
+pub(crate) use bare::bare_hyper;
+pub(crate) use client::bare_client;
+pub(crate) use rawlog::raw_log;
+pub(crate) use store::store_append;
