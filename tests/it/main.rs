@@ -2,5 +2,15 @@
 //! module per promise; `scene` sets the stage for most of them.
 
 mod faults;
+mod files;
 mod path;
 mod scene;
+mod slack;
+mod telegram;
+mod webhook;
+mod whatsapp;
+
+/// The address in a media payload.
+fn media_link(payload: &serde_json::Value, field: &str) -> String {
+    payload[field].as_str().unwrap_or_else(|| panic!("no {field} in {payload}")).to_owned()
+}

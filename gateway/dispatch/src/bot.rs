@@ -96,7 +96,13 @@ pub struct BotCore {
 impl BotCore {
     /// A bot with the defaults.
     pub fn new(bot: BotId, core: CoreKind) -> Self {
-        Self { bot, core, concurrency: 64, max_age: Duration::from_secs(72 * 3600), on_dead: OnDead::Continue }
+        Self {
+            bot,
+            core,
+            concurrency: 64,
+            max_age: Duration::from_secs(72 * 3600),
+            on_dead: OnDead::Continue,
+        }
     }
 }
 

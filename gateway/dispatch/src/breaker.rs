@@ -247,7 +247,11 @@ mod tests {
         let mut breaker = Breaker::new(now);
         for turn in 0..100 {
             let now = at(now, turn * 2);
-            if turn % 2 == 0 { breaker.up(now) } else { breaker.down(now, conversation(1)) };
+            if turn % 2 == 0 {
+                breaker.up(now)
+            } else {
+                breaker.down(now, conversation(1))
+            };
         }
         assert!(!breaker.is_shut());
     }

@@ -112,7 +112,9 @@ mod tests {
 
     #[test]
     fn answers_that_are_not_ours_to_read_say_nothing() {
-        for (kind, body) in [("text/plain", "ok"), ("application/json", " "), ("application/json", "{}"), ("text/html", "{")] {
+        for (kind, body) in
+            [("text/plain", "ok"), ("application/json", " "), ("application/json", "{}"), ("text/html", "{")]
+        {
             assert_eq!(read(kind, body), (Vec::new(), None), "{kind} {body}");
         }
         assert!(read("application/json", "{").1.is_some());

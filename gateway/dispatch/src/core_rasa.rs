@@ -143,7 +143,9 @@ fn read(item: &Value, messages: &mut Vec<(String, Value)>) {
     let buttons = item.get("buttons").or_else(|| item.get("quick_replies")).and_then(Value::as_array);
     let options: Vec<Value> = buttons.into_iter().flatten().filter_map(option).collect();
     match (text("text"), options.is_empty()) {
-        (Some(words), false) => messages.push(("choice".into(), json!({ "text": words, "options": options }))),
+        (Some(words), false) => {
+            messages.push(("choice".into(), json!({ "text": words, "options": options })))
+        }
         (Some(words), true) => messages.push(("text".into(), json!({ "text": words }))),
         (None, false) => {
             let titles: Vec<&str> =
@@ -161,7 +163,10 @@ fn read(item: &Value, messages: &mut Vec<(String, Value)>) {
     match item.get("custom").or_else(|| item.get("json_message")) {
         None | Some(Value::Null) => {}
         Some(custom) => {
-            let own = custom.get("type").and_then(Value::as_str).zip(custom.get("payload").filter(|p| p.is_object()));
+            let own = custom
+                .get("type")
+                .and_then(Value::as_str)
+                .zip(custom.get("payload").filter(|p| p.is_object()));
             messages.push(match own {
                 Some((kind, payload)) if !kind.is_empty() => (kind.to_owned(), payload.clone()),
                 _ => ("custom".into(), json!({ "data": custom })),
@@ -172,7 +177,8 @@ fn read(item: &Value, messages: &mut Vec<(String, Value)>) {
 
 fn option(button: &Value) -> Option<Value> {
     let label = button.get("title").and_then(Value::as_str).filter(|title| !title.is_empty())?;
-    let value = button.get("payload").and_then(Value::as_str).filter(|value| !value.is_empty()).unwrap_or(label);
+    let value =
+        button.get("payload").and_then(Value::as_str).filter(|value| !value.is_empty()).unwrap_or(label);
     Some(json!({ "label": label, "value": value }))
 }
 

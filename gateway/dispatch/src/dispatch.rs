@@ -115,8 +115,7 @@ impl Dispatch {
             random: parts.random.unwrap_or_else(|| Arc::new(system_random)),
             metrics: parts.metrics.clone(),
         });
-        let driver =
-            Driver::start(parts.store.clone(), Dir::Inbound, mail.clone(), parts.options, shutdown);
+        let driver = Driver::start(parts.store.clone(), Dir::Inbound, mail.clone(), parts.options, shutdown);
         Ok(Self { mail, driver, store: parts.store, client: parts.client, metrics: parts.metrics, health })
     }
 
@@ -220,8 +219,10 @@ fn table(
     let mut known = health.lock();
     for config in bots {
         let id = config.bot.clone();
-        let learnt =
-            known.entry(id.clone()).or_insert_with(|| Arc::new(Health::new(metrics.bot(id.as_str())))).clone();
+        let learnt = known
+            .entry(id.clone())
+            .or_insert_with(|| Arc::new(Health::new(metrics.bot(id.as_str()))))
+            .clone();
         match Bot::new(config, store.clone(), client, learnt) {
             Ok(bot) => {
                 let bot = Arc::new(bot);

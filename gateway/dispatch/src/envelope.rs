@@ -108,7 +108,11 @@ pub(crate) fn ascii(value: &Value) -> serde_json::Result<Vec<u8>> {
 struct Ascii(CompactFormatter);
 
 impl Formatter for Ascii {
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         if fragment.is_ascii() {
             return self.0.write_string_fragment(writer, fragment);
         }

@@ -23,7 +23,8 @@ use crate::{Aliases, MediaLinks, Random, Replies, ReplyError};
 /// How soon a receipt is looked at again whose message the outbox has not stored yet.
 const RECEIPT_AGAIN: Duration = Duration::from_secs(1);
 /// Pauses before replies that could not be kept are offered to the outbox again, within the same attempt.
-const REPLIES_AGAIN: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(250), Duration::from_secs(1)];
+const REPLIES_AGAIN: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(250), Duration::from_secs(1)];
 
 #[derive(Default)]
 pub(crate) struct Bots {
@@ -207,7 +208,9 @@ impl Mail {
                 bot.health.metrics.set_breaker(BreakerState::Open);
                 None
             }
-            Answer::Accepted { .. } | Answer::Failed(_) | Answer::Later(..) | Answer::Refused(_) => breaker.up(now),
+            Answer::Accepted { .. } | Answer::Failed(_) | Answer::Later(..) | Answer::Refused(_) => {
+                breaker.up(now)
+            }
             Answer::NotForIt | Answer::Unsendable(_) => return,
         };
         // A failed probe leaves it open.
@@ -316,11 +319,15 @@ fn refused_reply(bot: &Bot, offer: &Offer, complaint: &str) {
 fn no_rows(case: &Case, entry: &Entry, fault: RecordFault) -> Verdict {
     let failure = |code: &str, detail: String| Failure { status: None, code: code.into(), detail };
     match fault {
-        RecordFault::Unreadable(detail) => case.given_up(DeadReason::Unsendable, failure("unreadable", detail)),
+        RecordFault::Unreadable(detail) => {
+            case.given_up(DeadReason::Unsendable, failure("unreadable", detail))
+        }
         RecordFault::Store(error @ StoreError::TooLarge { .. }) => {
             case.given_up(DeadReason::Unsendable, failure("too_large", error.to_string()))
         }
-        RecordFault::Store(error @ StoreError::Damaged(_)) => case.failed(failure("damaged", error.to_string())),
+        RecordFault::Store(error @ StoreError::Damaged(_)) => {
+            case.failed(failure("damaged", error.to_string()))
+        }
         RecordFault::Store(error @ StoreError::Conflict { .. }) => {
             case.again("conflict", error.to_string(), Duration::from_secs(1), false)
         }

@@ -13,7 +13,9 @@ mod receipts;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use portico_contract::{Content, Event, InstallationId, MEDIA_SCHEME, Media, Millis, Tags};
-use portico_store::records::{Conversation, GatewayEvent, Message, Records, TagMap, User, Versioned, event_type};
+use portico_store::records::{
+    Conversation, GatewayEvent, Message, Records, TagMap, User, Versioned, event_type,
+};
 use portico_store::{Change, Commit, Entry, EventKind, StoreError};
 use serde_json::Value;
 

@@ -171,7 +171,13 @@ mod tests {
     }
 
     fn case(before: u32) -> Case {
-        Case { before, now: 1_000_000, took: Duration::from_millis(7), on_dead: OnDead::Continue, random: 0.5 }
+        Case {
+            before,
+            now: 1_000_000,
+            took: Duration::from_millis(7),
+            on_dead: OnDead::Continue,
+            random: 0.5,
+        }
     }
 
     #[test]

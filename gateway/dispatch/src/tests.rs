@@ -2,6 +2,7 @@
 //! where bytes matter.
 
 mod http;
+mod pace;
 mod rules;
 
 use std::collections::HashMap;
@@ -12,7 +13,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use portico_contract::{
-    BotId, Content, ConversationId, Event, EventId, InboundMessage, InstallationId, Millis, Party, Tags, Thread,
+    BotId, Content, ConversationId, Event, EventId, InboundMessage, InstallationId, Millis, Party, Tags,
+    Thread,
 };
 use portico_lanes::{Clock, Options};
 use portico_net::{Client, ClientOptions};
@@ -133,16 +135,19 @@ impl Gateway {
 
     /// Keeps a text in a conversation; gives the event's id.
     async fn say(&self, place: &str, text: &str) -> EventId {
-        self.keep(place, Event::Message(InboundMessage {
-            external_id: EventId::new().to_string(),
-            dedupe: None,
-            thread: thread(place),
-            author: Party { id: format!("U-{place}"), ..Party::default() },
-            sent_at: self.clock.now(),
-            content: Content::text(text),
-            reply_to: None,
-            tags: Tags::new(),
-        }))
+        self.keep(
+            place,
+            Event::Message(InboundMessage {
+                external_id: EventId::new().to_string(),
+                dedupe: None,
+                thread: thread(place),
+                author: Party { id: format!("U-{place}"), ..Party::default() },
+                sent_at: self.clock.now(),
+                content: Content::text(text),
+                reply_to: None,
+                tags: Tags::new(),
+            }),
+        )
         .await
     }
 
@@ -216,7 +221,8 @@ impl Scripted {
     /// Seconds between the offers of an event.
     fn pauses(&self, id: EventId) -> Vec<u64> {
         let offers = self.offers.lock();
-        let times: Vec<Instant> = offers.iter().filter(|(offer, _)| offer.id == id).map(|(_, at)| *at).collect();
+        let times: Vec<Instant> =
+            offers.iter().filter(|(offer, _)| offer.id == id).map(|(_, at)| *at).collect();
         times.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect()
     }
 }

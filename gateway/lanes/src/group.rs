@@ -79,7 +79,8 @@ impl Group {
             Gate::Probing => 1.min(limit),
             Gate::Ramp { since } => {
                 let steps = now.saturating_duration_since(since).as_secs() / RAMP_STEP.as_secs();
-                let doubled = RAMP_FROM.checked_shl(u32::try_from(steps).unwrap_or(u32::MAX)).unwrap_or(limit);
+                let doubled =
+                    RAMP_FROM.checked_shl(u32::try_from(steps).unwrap_or(u32::MAX)).unwrap_or(limit);
                 if doubled >= limit || steps > 16 {
                     self.gate = Gate::Open;
                 }
@@ -90,7 +91,10 @@ impl Group {
 
     /// Whether it would take more lanes than wait in memory.
     pub(crate) fn hungry(&self, cap: usize) -> bool {
-        self.overflow && self.queue.len() <= cap / 4 && !self.paused && !matches!(self.gate, Gate::Closed { .. })
+        self.overflow
+            && self.queue.len() <= cap / 4
+            && !self.paused
+            && !matches!(self.gate, Gate::Closed { .. })
     }
 
     pub(crate) fn kind(&self) -> GateKind {

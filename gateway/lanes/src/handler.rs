@@ -107,7 +107,9 @@ pub trait Handler: Send + Sync + 'static {
             detail: "the gateway failed while it handled the event; its log names the place".into(),
         };
         match usize::try_from(attempts).ok().and_then(|made| SECONDS.get(made)) {
-            Some(seconds) => Verdict::Defer { due: now.saturating_add(seconds * 1000), attempt, counts: true },
+            Some(seconds) => {
+                Verdict::Defer { due: now.saturating_add(seconds * 1000), attempt, counts: true }
+            }
             None => Verdict::Bury { reason: DeadReason::Exhausted, attempt: Some(attempt) },
         }
     }

@@ -4,6 +4,7 @@
 //! All of it walks the backlog a page at a time and keeps nothing but a cursor, so its size does not matter.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use portico_store::{Change, DeadReason, Lane, LaneHead, Shard, StoreError};
 use tokio::time::Instant;
@@ -79,6 +80,8 @@ pub(crate) async fn refill(inner: Arc<Inner>) {
 /// every group is met; others wait while no group has room.
 async fn round(inner: &Arc<Inner>, walk: &mut Walk, whole: bool) -> Result<(), StoreError> {
     inner.state.lock().clear_overflow();
+    // From the shard's beginning, or what stands before the cursor would be left out of this round.
+    walk.after = None;
     let first = walk.shard;
     loop {
         let before = walk.shard;
@@ -131,10 +134,13 @@ pub(crate) async fn poll(inner: Arc<Inner>) {
     }
 }
 
-/// Buries what grew too old, also in groups that are closed or paused.
+/// Buries what grew too old, also in groups that are closed or paused. A walk that takes long is made the less
+/// often: no more than a tenth of the time goes into it.
 pub(crate) async fn expire(inner: Arc<Inner>) {
+    let mut took = Duration::ZERO;
     loop {
-        tokio::time::sleep(inner.options.expiry).await;
+        tokio::time::sleep(inner.options.expiry.max(took * 10)).await;
+        let begun = Instant::now();
         let Some(horizon) = inner.handler.horizon() else { continue };
         let horizon = u64::try_from(horizon.as_millis()).unwrap_or(u64::MAX);
         let oldest = inner.store.stats().oldest.get(inner.dir as usize).copied().flatten();
@@ -170,6 +176,7 @@ pub(crate) async fn expire(inner: Arc<Inner>) {
             }
             tokio::task::yield_now().await;
         }
+        took = begun.elapsed();
     }
 }
 
@@ -206,7 +213,8 @@ async fn bury_all(
             if !overdue(entry) {
                 return Ok(());
             }
-            let change = Change::Bury { fence, lane, seq: entry.seq, reason: DeadReason::Expired, attempt: None };
+            let change =
+                Change::Bury { fence, lane, seq: entry.seq, reason: DeadReason::Expired, attempt: None };
             worker::commit(inner, fence, change).await?;
             Inner::count(&inner.counters.buried);
             inner.handler.expired(entry);

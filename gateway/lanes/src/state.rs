@@ -190,7 +190,11 @@ impl State {
     fn take(&mut self, group: usize, now: Instant) -> Option<Taken> {
         let there = self.groups.get_mut(group)?;
         let limit = self.handler.limit(&there.key);
-        let next = if self.stopping || there.running > there.allowed(limit, now) { None } else { there.queue.pop_front() };
+        let next = if self.stopping || there.running > there.allowed(limit, now) {
+            None
+        } else {
+            there.queue.pop_front()
+        };
         let Some(conversation) = next else {
             there.running -= 1;
             self.running -= 1;

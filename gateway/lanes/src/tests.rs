@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use portico_contract::{BotId, ConversationId, EventId, InstallationId, Millis};
 use portico_store::{
-    Append, Attempt, Change, Commit, DeadReason, Dir, Entry, EventKind, EventOutcome, Lane, LaneState, NewEvent,
-    NodeId, Store,
+    Append, Attempt, Change, Commit, DeadReason, Dir, Entry, EventKind, EventOutcome, Lane, LaneState,
+    NewEvent, NodeId, Store,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -126,8 +126,10 @@ impl Handler for Scripted {
         let conversation = ctx.lane.conversation;
         let seen = {
             let mut all = self.seen.lock();
-            let before =
-                all.iter().filter(|(old, _)| old.conversation == conversation && old.seq == entry.seq).count();
+            let before = all
+                .iter()
+                .filter(|(old, _)| old.conversation == conversation && old.seq == entry.seq)
+                .count();
             let bot = entry.event.bot.as_str().to_owned();
             let seen = Seen { conversation, seq: entry.seq, attempts: entry.attempts, bot, before };
             all.push((seen.clone(), Instant::now()));
@@ -283,8 +285,7 @@ async fn a_group_never_has_more_lanes_in_work_than_its_limit() {
 #[tokio::test(start_paused = true)]
 async fn a_group_that_hangs_does_not_hold_the_others() {
     let store = store();
-    let handler =
-        Arc::new(Scripted::new(|seen| if seen.bot == "dead" { Act::Forever } else { Act::Done }));
+    let handler = Arc::new(Scripted::new(|seen| if seen.bot == "dead" { Act::Forever } else { Act::Done }));
     append(&store, "dead", (0..500).map(conversation)).await;
     let driver = start(&store, &handler, options(&handler));
     until("the dead one is full", || handler.count() == 64).await;
@@ -300,7 +301,8 @@ async fn a_closed_group_waits_for_a_poke_and_recovers_slowly() {
     let handler = Arc::new(Scripted::new(|_| Act::Wait));
     append(&store, "b", (0..200).map(conversation)).await;
     let driver = start(&store, &handler, options(&handler));
-    until("closed", || driver.stats().groups.first().is_some_and(|group| group.gate == GateKind::Closed)).await;
+    until("closed", || driver.stats().groups.first().is_some_and(|group| group.gate == GateKind::Closed))
+        .await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     let closed = handler.count();
     assert!(closed <= 64, "{closed}");
@@ -367,7 +369,12 @@ async fn a_backlog_larger_than_memory_is_worked_through() {
     let store = store();
     let handler = Arc::new(Scripted::new(|_| Act::Done));
     for page in 0..10 {
-        append(&store, if page % 2 == 0 { "a" } else { "b" }, (page * 200..(page + 1) * 200).map(conversation)).await;
+        append(
+            &store,
+            if page % 2 == 0 { "a" } else { "b" },
+            (page * 200..(page + 1) * 200).map(conversation),
+        )
+        .await;
     }
     let options = Options { queue_per_group: 16, ..options(&handler) };
     let driver = start(&store, &handler, options);
@@ -445,22 +452,36 @@ async fn deferred_lanes_of_a_closed_group_do_not_hide_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wake_up_that_was_lost_is_made_good_within_two_polls() {
-    let store = store();
-    let handler = Arc::new(Scripted::new(|_| Act::Done));
+async fn a_lane_that_was_lost_is_found_within_two_polls() {
+    let memory = Arc::new(portico_store::memory::MemoryStore::new());
+    let store: Arc<dyn Store> = memory.clone();
+    let handler = Arc::new(Scripted::new(|_| Act::Sleep(Duration::from_millis(50))));
     let driver = start(&store, &handler, options(&handler));
     append(&store, "b", [conversation(1)]).await;
-    until("started", || handler.count() == 1).await;
-    // A lane that is forgotten half-way looks like one whose wake-up never came.
-    handler.act(|seen| if seen.seq == 2 { Act::Fail(Duration::from_secs(30)) } else { Act::Done });
-    append(&store, "b", [conversation(1)]).await;
-    until("deferred", || driver.stats().deferred == 1).await;
-    handler.act(|_| Act::Done);
+    until("in hand", || handler.count() == 1).await;
+    // The record of it is refused, so the lane is dropped; no wake-up will ever name it again.
+    memory.refuse(Some(portico_store::StoreError::DiskFull { free_bytes: 0 }));
+    until("dropped", || driver.stats().lanes == 0).await;
+    memory.refuse(None);
     let from = Instant::now();
-    // Released by somebody else; the signal may come or not.
-    store.commit(Commit::of([Change::Release { lane: Lane::inbound(conversation(1)) }])).await.unwrap();
-    until("through", || driver.stats().settled == 2).await;
+    until("through", || driver.stats().settled == 1).await;
     assert!(from.elapsed() <= Duration::from_secs(2), "{:?}", from.elapsed());
+    assert_eq!(handler.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_for_a_while_does_not_make_work_be_done_twice() {
+    let memory = Arc::new(portico_store::memory::MemoryStore::new());
+    let store: Arc<dyn Store> = memory.clone();
+    let handler = Arc::new(Scripted::new(|_| Act::Sleep(Duration::from_millis(50))));
+    let driver = start(&store, &handler, options(&handler));
+    append(&store, "b", [conversation(1)]).await;
+    until("in hand", || handler.count() == 1).await;
+    memory.refuse(Some(portico_store::StoreError::Unavailable("away".into())));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    memory.refuse(None);
+    until("through", || driver.stats().settled == 1).await;
+    assert_eq!(handler.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -488,8 +509,13 @@ async fn a_newer_owner_ends_the_work_and_nothing_is_settled_by_the_old_one() {
 async fn the_drivers_own_cost_is_small() {
     let store = store();
     let null = Arc::new(Null(AtomicUsize::new(0)));
-    let _driver =
-        Driver::start(store.clone(), Dir::Inbound, null.clone(), Options::new(NodeId([1; 16])), CancellationToken::new());
+    let _driver = Driver::start(
+        store.clone(),
+        Dir::Inbound,
+        null.clone(),
+        Options::new(NodeId([1; 16])),
+        CancellationToken::new(),
+    );
     let from = std::time::Instant::now();
     for _ in 0..20 {
         append(&store, "b", (0..1000).map(conversation)).await;

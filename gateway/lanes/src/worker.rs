@@ -110,9 +110,7 @@ async fn work(
         made += 1;
         *worked |= verdict != Verdict::Wait;
         let (change, counter, goes_on) = match verdict {
-            Verdict::Settle(outcome) => {
-                (settle(fence, lane, seq, outcome), &inner.counters.settled, true)
-            }
+            Verdict::Settle(outcome) => (settle(fence, lane, seq, outcome), &inner.counters.settled, true),
             Verdict::Bury { reason, attempt } => {
                 (Change::Bury { fence, lane, seq, reason, attempt }, &inner.counters.buried, true)
             }

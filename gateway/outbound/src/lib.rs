@@ -11,6 +11,7 @@
 
 mod accept;
 mod actions;
+mod claim;
 mod check;
 mod deliver;
 mod entry;

@@ -3,6 +3,8 @@
 mod accepting;
 mod acting;
 mod provider;
+mod rendering;
 mod sending;
+mod storm;
 mod timing;
 mod world;

@@ -3,7 +3,7 @@
 mod bodies;
 mod deck;
 
-pub(crate) use bodies::{Provider, SECRETS, Secrets};
+pub(crate) use bodies::SECRETS;
 pub(crate) use deck::{Deck, Kind, Mix, Paths, Ticket};
 
 /// Names one message everywhere: conversation and number of sending, in its text.

@@ -79,7 +79,8 @@ impl Load {
         }
         while under_way > 0 {
             self.wait(Some(PATIENCE))?;
-            for event in std::mem::take(&mut self.events).iter() {
+            let events = std::mem::take(&mut self.events);
+            for event in &events {
                 let at = event.data.u64() as usize;
                 let Some(answered) = self.connections.get_mut(at).map(|one| one.ready(&self.poll)).transpose()? else {
                     continue;
@@ -93,6 +94,7 @@ impl Load {
                     under_way -= 1;
                 }
             }
+            self.events = events;
         }
         tally.finish(begin.elapsed(), Cpu::of(std::process::id()).since(&cpu).total());
         Ok(tally)
@@ -124,7 +126,8 @@ impl Load {
             }
             // Never sleeps: a timer would wake it too late.
             self.wait(Some(Duration::ZERO))?;
-            for event in std::mem::take(&mut self.events).iter() {
+            let events = std::mem::take(&mut self.events);
+            for event in &events {
                 let at = event.data.u64() as usize;
                 let Some(Some(answer)) = self.connections.get_mut(at).map(|one| one.ready(&self.poll)).transpose()?
                 else {
@@ -135,6 +138,7 @@ impl Load {
                 free.push_back(at);
                 quiet_since = Instant::now();
             }
+            self.events = events;
             if quiet_since.elapsed() > PATIENCE {
                 bail!("no answer for {} s", PATIENCE.as_secs());
             }

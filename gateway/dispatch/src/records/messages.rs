@@ -24,7 +24,9 @@ impl Draft<'_> {
         // An earlier attempt may have made all rows; then nothing is counted twice. The first attempt does not
         // look: if it is wrong, its commit is refused.
         let known = match &old {
-            Some(conversation) if self.careful => self.records().message_in(conversation.value.id, id).await?,
+            Some(conversation) if self.careful => {
+                self.records().message_in(conversation.value.id, id).await?
+            }
             _ => None,
         };
         let user = self.user(&said.author).await?;
@@ -57,7 +59,8 @@ impl Draft<'_> {
                 };
                 self.changes.extend(self.scene.records.message_changes(None, &row));
                 if !said.external_id.is_empty() {
-                    let known_as = self.scene.records.external_change(self.installation(), &said.external_id, id);
+                    let known_as =
+                        self.scene.records.external_change(self.installation(), &said.external_id, id);
                     self.changes.push(known_as);
                 }
                 row

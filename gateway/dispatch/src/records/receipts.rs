@@ -34,15 +34,22 @@ impl Draft<'_> {
                 let (external_ids, possible_duplicate) =
                     kept.map_or_else(Default::default, |way| (way.external_ids, way.possible_duplicate));
                 let reason = receipt.reason.clone();
-                row.delivery =
-                    Some(MessageDelivery { status, at: receipt.at, reason, external_ids, possible_duplicate });
+                row.delivery = Some(MessageDelivery {
+                    status,
+                    at: receipt.at,
+                    reason,
+                    external_ids,
+                    possible_duplicate,
+                });
                 row.updated_at = row.updated_at.max(self.at());
                 self.changes.extend(self.scene.records.message_changes(Some(&old), &row));
             }
             message = Some(row);
         }
         let conversation = match (&message, &receipt.thread) {
-            (Some(message), _) => self.records().conversation(message.conversation).await?.map(|row| row.value),
+            (Some(message), _) => {
+                self.records().conversation(message.conversation).await?.map(|row| row.value)
+            }
             (None, Some(thread)) => self.known_conversation(thread).await?.map(|row| row.value),
             (None, None) => None,
         };

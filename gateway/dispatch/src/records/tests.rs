@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use portico_contract::{
-    BotId, Content, ConversationId, CustomEvent, Deletion, Edit, Event, EventId, IdentityChange, InboundMessage,
-    InstallationId, Media, MessageId, Millis, Party, Reaction, Receipt, ReceiptStage, Tags, Thread, UserId,
+    BotId, Content, ConversationId, CustomEvent, Deletion, Edit, Event, EventId, IdentityChange,
+    InboundMessage, InstallationId, Media, MessageId, Millis, Party, Reaction, Receipt, ReceiptStage, Tags,
+    Thread, UserId,
 };
 use portico_store::records::{
     DeliveryStatus, Direction, GatewayEvent, Message, MessageDelivery, Records, TagMap,
@@ -60,13 +61,8 @@ impl Bench {
     }
 
     async fn run(&self, entry: &Entry) -> Result<Prepared, RecordFault> {
-        let scene = Scene {
-            records: &self.records,
-            alias: "slack",
-            entry,
-            media: &Links,
-            bot_user: &self.bot_user,
-        };
+        let scene =
+            Scene { records: &self.records, alias: "slack", entry, media: &Links, bot_user: &self.bot_user };
         prepare(&scene).await
     }
 
@@ -175,7 +171,9 @@ async fn messages_of_one_conversation_at_once_are_all_counted() {
     let tasks: Vec<_> = (0..12)
         .map(|number| {
             let bench = bench.clone();
-            tokio::spawn(async move { bench.subject(&message(&format!("m{number}"), Content::text("x"))).await })
+            tokio::spawn(
+                async move { bench.subject(&message(&format!("m{number}"), Content::text("x"))).await },
+            )
         })
         .collect();
     for task in tasks {
@@ -377,7 +375,9 @@ async fn events_of_the_gateway_are_filled_from_the_rows() {
         message_id: Some(id),
         workflow_id: None,
     };
-    let told = subject(bench.run(&bench.entry(EventKind::Gateway, serde_json::to_vec(&event).unwrap().into())).await);
+    let told = subject(
+        bench.run(&bench.entry(EventKind::Gateway, serde_json::to_vec(&event).unwrap().into())).await,
+    );
     assert_eq!(told.kind, "message_failed");
     assert_eq!(told.conversation.unwrap().id, bench.conversation_id("D1"));
     assert_eq!(told.user.unwrap().id, UserId::of_bot(&bench.bot));
@@ -387,7 +387,8 @@ async fn events_of_the_gateway_are_filled_from_the_rows() {
 #[tokio::test]
 async fn a_body_that_does_not_read_is_named_without_its_text() {
     let bench = Bench::new();
-    let entry = bench.entry(EventKind::Connector, Bytes::from_static(br#"{"kind":"message","thread":"geheim"}"#));
+    let entry =
+        bench.entry(EventKind::Connector, Bytes::from_static(br#"{"kind":"message","thread":"geheim"}"#));
     let Err(RecordFault::Unreadable(text)) = bench.run(&entry).await else { panic!("read") };
     assert!(text.contains("Data error at line") && !text.contains("geheim"), "{text}");
 }

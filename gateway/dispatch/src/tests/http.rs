@@ -16,7 +16,7 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// What came.
 #[derive(Clone, Debug)]
-struct Got {
+pub(super) struct Got {
     path: String,
     headers: HeaderMap,
     body: Bytes,
@@ -33,7 +33,7 @@ impl Got {
 }
 
 /// What is answered.
-enum Say {
+pub(super) enum Say {
     Status(u16),
     Json(Value),
     Header(u16, &'static str, &'static str),
@@ -41,13 +41,22 @@ enum Say {
     Hang,
 }
 
-struct Server {
+pub(super) struct Server {
     address: SocketAddr,
     got: Arc<Mutex<Vec<Got>>>,
 }
 
 impl Server {
     async fn start(script: impl Fn(&Got) -> Say + Send + Sync + 'static) -> Self {
+        Self::listen(script, true).await
+    }
+
+    /// A server that keeps no record of what came.
+    pub(super) async fn silent(script: impl Fn(&Got) -> Say + Send + Sync + 'static) -> Self {
+        Self::listen(script, false).await
+    }
+
+    async fn listen(script: impl Fn(&Got) -> Say + Send + Sync + 'static, keep: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let got: Arc<Mutex<Vec<Got>>> = Arc::default();
@@ -60,15 +69,20 @@ impl Server {
                         let (book, script) = (book.clone(), script.clone());
                         async move {
                             let (parts, body) = request.into_parts();
-                            let body = body.collect().await.map_err(|_| std::io::Error::other("body"))?.to_bytes();
+                            let body =
+                                body.collect().await.map_err(|_| std::io::Error::other("body"))?.to_bytes();
                             let got = Got { path: parts.uri.path().to_owned(), headers: parts.headers, body };
                             let say = script(&got);
-                            book.lock().push(got);
+                            if keep {
+                                book.lock().push(got);
+                            }
                             let mut response = Response::new(Full::new(Bytes::new()));
                             match say {
                                 Say::Status(status) => *response.status_mut() = status_of(status),
                                 Say::Json(value) => {
-                                    response.headers_mut().insert("content-type", "application/json".parse().unwrap());
+                                    response
+                                        .headers_mut()
+                                        .insert("content-type", "application/json".parse().unwrap());
                                     *response.body_mut() = Full::new(value.to_string().into());
                                 }
                                 Say::Header(status, name, value) => {
@@ -82,8 +96,8 @@ impl Server {
                             Ok(response)
                         }
                     });
-                    let served =
-                        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                    let served = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service);
                     drop(served.await);
                 });
             }
@@ -91,7 +105,7 @@ impl Server {
         Self { address, got }
     }
 
-    fn endpoint(&self) -> Endpoint {
+    pub(super) fn endpoint(&self) -> Endpoint {
         let mut endpoint = Endpoint::at(format!("http://{}/bot", self.address).parse().unwrap());
         endpoint.secrets.push(SECRET.to_owned().into());
         endpoint
@@ -188,7 +202,8 @@ async fn a_botpress_bot_gets_its_operation_in_pure_ascii() {
         assert_eq!(got.header(name), value, "{name}");
     }
     use base64::Engine;
-    let configuration = base64::engine::general_purpose::STANDARD.decode(got.header("x-bp-configuration")).unwrap();
+    let configuration =
+        base64::engine::general_purpose::STANDARD.decode(got.header("x-bp-configuration")).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&configuration).unwrap(), json!({ "greeting": "grüezi" }));
     assert_eq!(got.header("traceparent").len(), 55);
     let body = got.json();
@@ -221,7 +236,10 @@ async fn rasa_is_told_what_was_said_and_its_responses_are_replies() {
     let got = server.got.lock()[0].clone();
     assert_eq!(got.path, "/webhooks/rest/webhook");
     let body = got.json();
-    assert_eq!((&body["sender"], &body["message"]), (&json!(conversation("D1").to_string()), &json!("hello")));
+    assert_eq!(
+        (&body["sender"], &body["message"]),
+        (&json!(conversation("D1").to_string()), &json!("hello"))
+    );
     assert_eq!(body["metadata"]["user"]["tags"]["slack:id"], "U-D1");
     assert!(got.headers.get("webhook-signature").is_none());
     let said = gateway.outbox.said.lock().clone();

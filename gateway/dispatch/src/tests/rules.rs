@@ -16,7 +16,10 @@ fn down() -> Answer {
 
 #[tokio::test(start_paused = true)]
 async fn a_poison_event_is_buried_after_nine_attempts_and_holds_only_its_conversation() {
-    let core = Scripted::new(|offer| if text_of(offer) == "poison" { Answer::Failed(failure(500)) } else { accepted() });
+    let core =
+        Scripted::new(
+            |offer| if text_of(offer) == "poison" { Answer::Failed(failure(500)) } else { accepted() },
+        );
     let gateway = Gateway::with(CoreKind::Own(core.clone()));
     let poison = gateway.say("bad", "poison").await;
     gateway.say("bad", "after").await;
@@ -33,8 +36,13 @@ async fn a_poison_event_is_buried_after_nine_attempts_and_holds_only_its_convers
     let dead = gateway.store.dead_letters(None, None, 10).await.unwrap().items;
     assert_eq!((dead.len(), dead[0].event.id, dead[0].reason), (1, poison, DeadReason::Exhausted));
     assert_eq!(gateway.store.attempts(poison).await.unwrap().len(), 9);
-    let numbers: Vec<u32> =
-        core.offers.lock().iter().filter(|(offer, _)| offer.id == poison).map(|(offer, _)| offer.attempt).collect();
+    let numbers: Vec<u32> = core
+        .offers
+        .lock()
+        .iter()
+        .filter(|(offer, _)| offer.id == poison)
+        .map(|(offer, _)| offer.attempt)
+        .collect();
     assert_eq!(numbers, (1..=9).collect::<Vec<_>>());
     assert_eq!(text_of(&core.offers.lock().last().unwrap().0), "after");
     assert_eq!(gateway.breaker(), BreakerView::Closed);
@@ -99,7 +107,8 @@ async fn an_event_that_breaks_a_core_others_reach_is_poison() {
 #[tokio::test(start_paused = true)]
 async fn events_of_a_core_that_stays_down_expire_one_by_one_and_can_be_replayed() {
     let core = Scripted::new(|_| down());
-    let gateway = Gateway::polled(BotCore::new(bot(), CoreKind::Own(core.clone())), 1, Duration::from_secs(300));
+    let gateway =
+        Gateway::polled(BotCore::new(bot(), CoreKind::Own(core.clone())), 1, Duration::from_secs(300));
     for place in 0..10 {
         gateway.say(&format!("p{place}"), "old").await;
     }
@@ -133,7 +142,9 @@ async fn a_stated_pause_is_obeyed_and_costs_no_attempt() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_a_dead_letter_at_once_and_the_conversation_goes_on() {
-    let core = Scripted::new(|offer| if text_of(offer) == "no" { Answer::Refused(failure(422)) } else { accepted() });
+    let core = Scripted::new(
+        |offer| if text_of(offer) == "no" { Answer::Refused(failure(422)) } else { accepted() },
+    );
     let gateway = Gateway::with(CoreKind::Own(core.clone()));
     let refused = gateway.say("p", "no").await;
     gateway.say("p", "yes").await;
@@ -205,12 +216,15 @@ async fn replies_are_kept_in_order_and_a_bad_one_is_no_reason_to_ask_again() {
     let event = gateway.say("p", "1").await;
     until("through", || gateway.left() == 0).await;
     let said = gateway.outbox.said.lock().clone();
-    assert_eq!(said.iter().map(|said| (said.0, said.1, said.2)).collect::<Vec<_>>(), [
-        (conversation("p"), event, 0),
-        (conversation("p"), event, 1),
-        (conversation("p"), event, 2)
-    ]);
-    gateway.outbox.fail.lock().push(ReplyError::Refused { index: 0, reason: "payload.text: is missing".into() });
+    assert_eq!(
+        said.iter().map(|said| (said.0, said.1, said.2)).collect::<Vec<_>>(),
+        [(conversation("p"), event, 0), (conversation("p"), event, 1), (conversation("p"), event, 2)]
+    );
+    gateway
+        .outbox
+        .fail
+        .lock()
+        .push(ReplyError::Refused { index: 0, reason: "payload.text: is missing".into() });
     gateway.say("p", "2").await;
     until("through", || gateway.left() == 0).await;
     assert_eq!(core.count(), 2);

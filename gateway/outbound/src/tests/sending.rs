@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use portico_contract::{EventId, UserId};
-use portico_store::records::{DeliveryStatus, Message, User};
+use portico_contract::EventId;
+use portico_store::records::{DeliveryStatus, Message};
 use portico_store::{Change, DeadReason, EventOutcome, Lane, LaneState};
 use portico_telemetry::metrics::SendOutcome;
 use portico_turns::OnUnknown;
@@ -13,7 +13,7 @@ use super::provider::{Act, Provider};
 use super::world::{Setup, World};
 use crate::{MessageChange, NewMessage, SenderOptions, UNREACHABLE};
 
-fn is(status: DeliveryStatus) -> impl Fn(&Message) -> bool {
+pub(super) fn is(status: DeliveryStatus) -> impl Fn(&Message) -> bool {
     move |message| message.delivery.as_ref().is_some_and(|delivery| delivery.status == status)
 }
 
@@ -49,43 +49,6 @@ async fn message_sent_is_told_where_that_is_wanted() {
     let running = world.drive(1);
     world.settled(conversation).await;
     assert_eq!(world.told(Lane::inbound(conversation)).await[0]["type"], "message_sent");
-    running.kill().await;
-}
-
-#[tokio::test]
-async fn the_connector_gets_thread_person_reply_and_its_own_tags() {
-    let world = World::new(Provider::start([]).await).await;
-    let conversation = world.conversation("D1").await;
-    let person = User {
-        id: UserId::new(),
-        name: Some("Ann".into()),
-        picture_url: None,
-        tags: [("probe:lang".to_owned(), "de".to_owned())].into(),
-        properties: Default::default(),
-        attributes: Default::default(),
-        party: Some("U1".into()),
-        created_at: 1,
-        updated_at: 1,
-    };
-    world.commit(world.records.user_changes(None, &person)).await;
-    let place = world.records.conversation(conversation).await.unwrap().unwrap();
-    let mut with = place.value.clone();
-    with.recipient = Some(person.id.clone());
-    world.commit(world.records.conversation_changes(Some(&place), &with)).await;
-    let running = world.drive(1);
-    let first = world.say(conversation, "hi").await;
-    world.until(first.id, is(DeliveryStatus::Sent)).await;
-    let mut new = world.text(conversation, "who");
-    new.reply_to = Some(first.id);
-    new.tags = [("probe:silent", "1"), ("mine", "2")].map(|(n, v)| (n.into(), v.into())).into();
-    let message = world.outbox.accept(new).await.unwrap();
-    world.until(message.id, is(DeliveryStatus::Sent)).await;
-    let told: Value = serde_json::from_str(&world.provider.taken()[1]).unwrap();
-    assert_eq!(told["thread"], json!({ "channel": "dm", "key": "D1", "tags": { "id": "D1" } }));
-    assert_eq!(told["recipient"], json!({ "id": "U1", "name": "Ann", "tags": { "lang": "de" } }));
-    assert_eq!(told["reply_to"], "p1");
-    assert_eq!(told["tags"], json!({ "silent": "1" }));
-    assert_eq!(told["attempt"], 1);
     running.kill().await;
 }
 
@@ -191,8 +154,7 @@ async fn a_reset_before_the_request_was_read_ends_with_one_message() {
 
 #[tokio::test]
 async fn in_doubt_an_operator_decides_where_that_is_wanted() {
-    let setup =
-        Setup { on_unknown: OnUnknown::Hold, max_age: Duration::from_secs(2), ..Setup::default() };
+    let setup = Setup { on_unknown: OnUnknown::Hold, max_age: Duration::from_secs(2), ..Setup::default() };
     let world = World::with(Provider::start([Act::ResetAfter]).await, setup).await;
     let conversation = world.conversation("A").await;
     let message = world.say(conversation, "hi").await;

@@ -1,0 +1,182 @@
+//! R1: the process is killed at random points while everything is under load.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use portico_tests::gateway::{Gateway, GatewaySpec};
+use portico_tests::sim::core::CoreAnswer;
+
+use super::load::{Book, Load, assert_all_arrived, counts};
+use super::stage::{FIRST_CHAT, Kind, Stage, all_pages, say, tail};
+
+/// Conversations of each kind under load.
+const EACH: u32 = 5;
+/// Telegram conversations that the bot writes to.
+const CHATS: u32 = 30;
+/// Numbers of the conversations that only open a chat.
+const OPENED: u32 = 100;
+const KINDS: [Kind; 4] = [Kind::Webhook(0), Kind::Webhook(1), Kind::Slack, Kind::Telegram];
+
+/// What a crash of one kind adds to a plain kill, and how the next start is made.
+pub(super) trait Crash {
+    /// Before a start.
+    fn before(&mut self, spec: &mut GatewaySpec);
+    /// After the kill of a round.
+    fn after(&mut self, spec: &GatewaySpec, round: u32);
+}
+
+/// The kill alone: the page cache survives.
+struct Kill;
+
+impl Crash for Kill {
+    fn before(&mut self, _: &mut GatewaySpec) {}
+
+    fn after(&mut self, _: &GatewaySpec, _: u32) {}
+}
+
+/// What came of some rounds.
+pub(super) struct Rounds {
+    pub(super) stage: Stage,
+    pub(super) gateway: Gateway,
+    pub(super) book: Book,
+    /// How long each start took until the gateway was ready.
+    pub(super) starts: Vec<Duration>,
+    /// When each crash was.
+    pub(super) crashes: Vec<Instant>,
+    /// The chats that the bot wrote to, as the gateway names them.
+    pub(super) chats: Vec<String>,
+}
+
+/// Crashes a gateway again and again under load.
+pub(super) async fn rounds(count: u32, mut crash: impl Crash) -> Rounds {
+    // A core that takes its moment, so that there is always something under way.
+    let answer = |event: &portico_tests::sim::core::CoreEvent| {
+        CoreAnswer::done().after(Duration::from_millis(u64::from(event.id.as_bytes().last().copied().unwrap_or(0)) % 16))
+    };
+    let mut stage = Stage::set(answer, "", "").await;
+    crash.before(&mut stage.spec);
+    let mut gateway = stage.start().await;
+    let mut load = Load::new(stage.spec.ports.0);
+    for conversation in 0..EACH {
+        for kind in KINDS {
+            load.incoming(kind, conversation, Duration::from_millis(5));
+        }
+    }
+    for chat in 0..CHATS {
+        say(&gateway, Kind::Telegram, OPENED + chat, 1, &format!("hello from chat {chat}, number 1")).await;
+    }
+    stage
+        .core
+        .wait_until("the greetings", Duration::from_secs(30), |core| chats(core).len() == CHATS as usize)
+        .await
+        .unwrap();
+    let chats: Vec<String> = chats(&stage.core).into_iter().collect();
+    for chat in &chats {
+        load.outgoing(chat, Duration::from_millis(1_200));
+    }
+    let (mut starts, mut crashes) = (Vec::new(), Vec::new());
+    for round in 1..=count {
+        let mut random = [0; 2];
+        getrandom::fill(&mut random).unwrap();
+        tokio::time::sleep(Duration::from_millis(250 + u64::from(u16::from_le_bytes(random)) % 600)).await;
+        let mut spec = gateway.kill().unwrap();
+        crashes.push(Instant::now());
+        crash.after(&spec, round);
+        crash.before(&mut spec);
+        let begun = Instant::now();
+        gateway = spec.start().await.unwrap_or_else(|why| panic!("round {round}: {why:#}"));
+        starts.push(begun.elapsed());
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let book = load.end().await;
+    Rounds { stage, gateway, book, starts, crashes, chats }
+}
+
+fn chats(core: &portico_tests::sim::core::Ledger) -> BTreeSet<String> {
+    let greetings = core.events().into_iter().filter(|event| event.text().starts_with("hello from chat"));
+    greetings.map(|event| event.conversation().to_owned()).collect()
+}
+
+impl Rounds {
+    /// Nothing acknowledged is lost, in either direction; order holds; repeats are those in flight.
+    pub(super) async fn assert_promises(&self) {
+        let context = || tail(&self.stage.spec);
+        let (outgoing, incoming): (BTreeSet<String>, BTreeSet<String>) =
+            self.book.acknowledged.iter().cloned().partition(|text| text.contains(" answers "));
+        assert!(self.book.odd.is_empty(), "unexpected answers: {:?}\n{}", self.book.odd, context());
+        assert!(incoming.len() > 20 * self.crashes.len(), "only {} messages came in: no load", incoming.len());
+        assert!(outgoing.len() > self.crashes.len(), "only {} messages went out: no load", outgoing.len());
+        assert_all_arrived(&self.stage.core, &incoming, Duration::from_secs(60), &context).await;
+        self.assert_repeats();
+        self.assert_sent(&outgoing).await;
+    }
+
+    /// The core saw an event twice only where a crash came between its answer and the record of it: at most one
+    /// per conversation and crash, never twice within one life of the gateway.
+    fn assert_repeats(&self) {
+        let mut lives: BTreeMap<(String, usize), usize> = BTreeMap::new();
+        let mut repeated: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        for one in self.stage.core.received().into_iter().filter(|one| one.is_done()) {
+            let life = self.crashes.iter().filter(|crash| **crash < one.event.at.into_std()).count();
+            *lives.entry((one.event.id.clone(), life)).or_default() += 1;
+            if !seen.insert(one.event.id.clone()) {
+                let first = repeated.entry(life).or_default().insert(one.event.conversation().to_owned());
+                assert!(first, "two repeats in one conversation after crash {life}: {}", one.event.conversation());
+            }
+        }
+        let twice: Vec<_> = lives.iter().filter(|(_, count)| **count > 1).take(5).collect();
+        assert!(twice.is_empty(), "an event was taken twice within one life of the gateway: {twice:?}");
+    }
+
+    /// Each accepted message is at the provider once, or more than once and marked; in order.
+    async fn assert_sent(&self, outgoing: &BTreeSet<String>) {
+        let texts = |sent: Vec<portico_tests::sim::provider::Sent>| -> Vec<(String, String)> {
+            let text = |body: &serde_json::Value| body["text"].as_str().unwrap_or_default().to_owned();
+            sent.into_iter().map(|sent| (sent.to, text(&sent.body))).filter(|(_, text)| text.contains(" answers ")).collect()
+        };
+        self.stage
+            .telegram
+            .wait_until("all accepted messages", Duration::from_secs(120), |telegram| {
+                let there: BTreeSet<String> = texts(telegram.messages()).into_iter().map(|(_, text)| text).collect();
+                outgoing.is_subset(&there)
+            })
+            .await
+            .unwrap_or_else(|why| panic!("{why:#}\n{}", tail(&self.stage.spec)));
+        let sent = texts(self.stage.telegram.messages());
+        let counted = counts(sent.iter().map(|(_, text)| text.as_str()));
+        let mut marked: BTreeSet<String> = BTreeSet::new();
+        for chat in &self.chats {
+            for message in all_pages(&self.gateway, &format!("/bots/support/conversations/{chat}/messages")).await {
+                if message["delivery"]["possible_duplicate"] == true || message["delivery"]["possibleDuplicate"] == true {
+                    marked.insert(message["payload"]["text"].as_str().unwrap_or_default().to_owned());
+                }
+            }
+        }
+        let silent: Vec<_> = counted.iter().filter(|(text, count)| **count > 1 && !marked.contains(*text)).collect();
+        assert!(silent.is_empty(), "sent more than once and not marked: {silent:?}\n{}", tail(&self.stage.spec));
+        assert!(counted.values().all(|count| *count <= 2), "a message left more than twice: {counted:?}");
+        let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+        for (to, text) in &sent {
+            assert!(to.parse::<i64>().is_ok_and(|chat| chat >= FIRST_CHAT), "sent to {to}");
+            let number = text.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+            let before = last.insert(to, number).unwrap_or(0);
+            assert!(number == before + 1 || number == before, "chat {to} got {number} after {before}");
+        }
+    }
+
+    /// Ready again within 5 s. Half of the starts may be slower on a machine that does much else.
+    pub(super) fn assert_quick_starts(&self) {
+        let mut starts = self.starts.clone();
+        starts.sort();
+        let middle = starts[starts.len() / 2];
+        assert!(middle <= Duration::from_secs(5), "ready again after {middle:?} in the middle: {starts:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_or_out_of_order_when_the_process_is_killed_twenty_times() {
+    let rounds = rounds(20, Kill).await;
+    rounds.assert_promises().await;
+    rounds.assert_quick_starts();
+}
