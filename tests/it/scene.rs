@@ -163,7 +163,8 @@ impl Scene {
                 return found;
             }
             assert!(Instant::now() < end, "waited for {what}\n--- gateway.log ---\n{}", self.log_tail());
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            // Slow enough for the rate limit of the admin API.
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 

@@ -22,7 +22,9 @@ async fn a_file_of_a_person_is_held_and_read_through_the_gateway_without_the_tok
     let text = event.body.to_string();
     let token = &scene.providers.slack.options().bot_token;
     assert!(!text.contains(token.as_str()) && !text.contains("files-pri"), "{text}");
-    let link = crate::media_link(&event.body["message"]["payload"], "imageUrl");
+    // Text and file of one message are one message: a bloc.
+    let picture = &event.body["message"]["payload"]["items"][1];
+    let link = crate::media_link(&picture["payload"], "imageUrl");
     assert!(link.starts_with(&format!("{}/media/slack/", scene.gateway.spec.public())), "{link}");
     let answer = client::get(&link, &[]).await.unwrap();
     assert_eq!((answer.status, answer.header("content-type")), (200, "image/png"), "{}", answer.text());

@@ -75,9 +75,10 @@ async fn the_bots_answer_goes_to_the_app_signed_and_with_a_key() {
     let told = scene.until("the app's id on the message", async || {
         let path = format!("/bots/support/conversations/{}/messages", event.conversation());
         let items = scene.admin_get(&path).await["items"].as_array().unwrap().clone();
-        items.into_iter().find(|one| one["direction"] == "outgoing" && one["tags"]["webhook:id"].is_string())
-    }).await;
-    assert_eq!(told["tags"]["webhook:id"], format!("app-{}", sent.id));
+        items.into_iter().find(|one| one["direction"] == "outgoing" && one["delivery"]["status"] == "sent")
+    })
+    .await;
+    assert_eq!(told["delivery"]["externalIds"], json!([format!("app-{}", sent.id)]), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -204,8 +204,16 @@ impl Gateway {
     ///
     /// # Errors
     /// When it has not ended in time.
-    pub async fn stop(mut self, within: Duration) -> Result<GatewaySpec> {
+    pub async fn stop(self, within: Duration) -> Result<GatewaySpec> {
         self.signal("TERM")?;
+        self.wait_ended(within).await
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// When it has not in time.
+    pub async fn wait_ended(mut self, within: Duration) -> Result<GatewaySpec> {
         let end = Instant::now() + within;
         loop {
             if self.child.try_wait()?.is_some() {

@@ -11,8 +11,8 @@
 
 mod accept;
 mod actions;
-mod claim;
 mod check;
+mod claim;
 mod deliver;
 mod entry;
 mod error;

@@ -62,8 +62,11 @@ impl Line {
 
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Broken> {
         let mut sender = match self.open.take() {
-            Some(mut open) if open.ready().await.is_ok() => open,
-            _ => self.connect().await?,
+            Some(mut open) => match open.ready().await {
+                Ok(()) => open,
+                Err(_) => self.connect().await?,
+            },
+            None => self.connect().await?,
         };
         let mut sent = sender.try_send_request(request).await;
         if let Err(error) = &mut sent

@@ -89,20 +89,24 @@ impl Provider {
             return;
         }
         let Some(body) = read_body(&mut stream).await else { return };
+        let mut taken = 0;
         {
             let mut book = self.book.lock();
             book.at_once += 1;
             book.most_at_once = book.most_at_once.max(book.at_once);
             book.asked.push(body.clone());
+            // Taken in the order of arrival, however long the answer takes.
+            if matches!(act, Act::Take | Act::Slow(_)) {
+                book.taken.push(body["text"].as_str().unwrap_or_default().to_owned());
+                taken = book.taken.len();
+            }
         }
         if let Act::Slow(wait) = act {
             tokio::time::sleep(wait).await;
         }
         let answer = match act {
             Act::Take | Act::Slow(_) => {
-                let mut book = self.book.lock();
-                book.taken.push(body["text"].as_str().unwrap_or_default().to_owned());
-                let id = format!("p{}", book.taken.len());
+                let id = format!("p{taken}");
                 Some((200, "content-type: application/json".to_owned(), format!("{{\"id\":\"{id}\"}}")))
             }
             Act::Answer(status, headers, body) => Some((status, headers.to_owned(), body.to_owned())),

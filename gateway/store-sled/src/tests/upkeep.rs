@@ -104,7 +104,7 @@ async fn dedupe_keys_expire_by_day() {
 #[tokio::test]
 async fn a_bloated_index_is_made_again() {
     let folder = Folder::new();
-    let store = SledStore::open(options(&folder)).unwrap();
+    let store = SledStore::open(folder.options()).unwrap();
     for round in 0..30 {
         let puts = (0..200).map(|number| {
             Change::put(Table::User, Key::new().number(number), format!("{round} {}", "y".repeat(1000)))
@@ -122,7 +122,7 @@ async fn a_bloated_index_is_made_again() {
     must(&store, [Change::put(Table::User, Key::new().number(7), "new")]).await;
     store.close().await.unwrap();
     drop(store);
-    let store = SledStore::open(options(&folder)).unwrap();
+    let store = SledStore::open(folder.options()).unwrap();
     assert_eq!(store.health().problem, None);
     assert_eq!(store.get(Table::User, &Key::new().number(7)).await.unwrap().unwrap().value, "new");
     assert_eq!(store.get(Table::User, &Key::new().number(1)).await.unwrap(), Some(row));
