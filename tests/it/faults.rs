@@ -11,7 +11,6 @@ mod flipped_byte;
 mod kill;
 mod line;
 mod load;
-mod medium;
 mod order;
 mod outbound;
 mod power_cut;

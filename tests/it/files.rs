@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -20,13 +21,16 @@ type Shelf = HashMap<String, (String, Bytes)>;
 pub(crate) struct Files {
     server: Server,
     shelf: Arc<Mutex<Shelf>>,
+    reads: Arc<AtomicUsize>,
 }
 
 impl Files {
     pub(crate) async fn start() -> Self {
         let shelf: Arc<Mutex<Shelf>> = Arc::default();
-        let read = shelf.clone();
+        let (read, reads) = (shelf.clone(), Arc::<AtomicUsize>::default());
+        let count = reads.clone();
         let handler: Handler = Arc::new(move |request| -> Answering {
+            count.fetch_add(1, Ordering::Relaxed);
             let found = read.lock().get(&request.path).cloned();
             Box::pin(async move {
                 match found {
@@ -35,7 +39,12 @@ impl Files {
                 }
             })
         });
-        Self { server: Server::start(handler).await.unwrap(), shelf }
+        Self { server: Server::start(handler).await.unwrap(), shelf, reads }
+    }
+
+    /// Requests so far, of any kind.
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// Puts a file there and returns its address.

@@ -1,10 +1,14 @@
 //! End-to-end tests: the real binary as a child process, with simulated providers and cores around it. One
 //! module per promise; `scene` sets the stage for most of them.
 
+mod cores;
 mod faults;
 mod files;
+mod node;
 mod path;
 mod scene;
+mod sdk_bot;
+mod signatures;
 mod slack;
 mod telegram;
 mod webhook;

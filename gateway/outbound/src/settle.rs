@@ -35,8 +35,7 @@ impl Sender {
         delivery: Delivery,
     ) -> Result<Verdict, StoreError> {
         self.went_well(work);
-        let outcome = if delivery.possible_duplicate { SendOutcome::Unknown } else { SendOutcome::Sent };
-        self.count(work, outcome);
+        self.count(work, SendOutcome::Sent);
         self.metrics
             .outbound_seconds
             .observe(Duration::from_millis(now().saturating_sub(subject.message.value.created_at)));

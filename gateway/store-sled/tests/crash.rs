@@ -14,11 +14,21 @@ use std::time::{Duration, Instant};
 
 use portico_store::suite::{append, append_keyed, hold, inbound, key, must};
 use portico_store::{Append, Appended, Change, Commit, Committed, EventFilter, Key, Store, Table};
-use portico_store_sled::{DiskLimits, Options, SledStore};
+use portico_store_sled::{Disk, DiskLimits, Options, SledStore};
 
 const FOLDER: &str = "PORTICO_CRASH_FOLDER";
 const FROM: &str = "PORTICO_CRASH_FROM";
+const UNSYNCED: &str = "PORTICO_CRASH_UNSYNCED";
 const LANES: u64 = 7;
+
+/// A store that only pretends to sync, to prove that the power cut would find it out.
+struct Unsynced;
+
+impl Disk for Unsynced {
+    fn sync(&self, _: &std::fs::File) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 fn options(path: &Path) -> Options {
     Options {
@@ -44,7 +54,11 @@ fn worker() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let started = Instant::now();
-        let store = Arc::new(SledStore::open(options(Path::new(&folder))).unwrap());
+        let mut options = options(Path::new(&folder));
+        if std::env::var(UNSYNCED).is_ok() {
+            options.disk = Arc::new(Unsynced);
+        }
+        let store = Arc::new(SledStore::open(options).unwrap());
         say(&format!("open {}", started.elapsed().as_millis()));
         let owner = hold(&*store).await;
         let mut tasks = Vec::new();
@@ -254,4 +268,28 @@ async fn a_power_cut_loses_nothing_acknowledged() {
 #[tokio::test]
 async fn a_power_cut_that_leaves_torn_writes_loses_nothing_acknowledged() {
     cut_rounds(true).await;
+}
+
+/// The cut itself is tested: a log that is written but not synced is lost.
+#[tokio::test]
+async fn a_power_cut_finds_out_who_does_not_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir_all(&data).unwrap();
+    let environment = [
+        ("LD_PRELOAD", library(folder.path()).display().to_string()),
+        ("POWERCUT_DIR", data.display().to_string()),
+        ("POWERCUT_MS", "400".to_owned()),
+        (UNSYNCED, "1".to_owned()),
+    ];
+    let mut told = Told::default();
+    round(&data, &mut told, &environment, |_| {});
+    assert!(!told.kept.is_empty());
+    let Ok(store) = SledStore::open(options(&data)) else { return };
+    let mut lost = 0;
+    for (lane, seq, _) in told.kept.values() {
+        let head = store.lane(inbound(*lane)).await.unwrap();
+        lost += u64::from(head.is_none_or(|head| head.next <= *seq));
+    }
+    assert!(lost > 0, "what was not synced is gone");
 }

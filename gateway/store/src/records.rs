@@ -8,6 +8,7 @@ mod body;
 mod conversations;
 mod keys;
 mod messages;
+mod owners;
 mod rows;
 mod schedule;
 mod states;
@@ -17,6 +18,7 @@ mod view;
 pub use body::{GatewayEvent, Outgoing, RawRequest};
 pub use keys::{external_key, progress_key};
 pub use messages::MessageFilter;
+pub use owners::TagOwner;
 pub use rows::{
     Conversation, DeliveryStatus, Direction, Message, MessageDelivery, State, StateType, TagMap, User, Versioned,
 };

@@ -58,9 +58,12 @@ impl BlobStore {
         filename: Option<String>,
         now: Millis,
     ) -> Result<Blob, StoreError> {
-        let written =
-            writer.finish().await.map_err(|error| StoreError::Unavailable(format!("files folder: {error}")))?;
-        let row = BlobRow { media_type: media_type.to_owned(), size: written.size, filename, created_at: now };
+        let written = writer
+            .finish()
+            .await
+            .map_err(|error| StoreError::Unavailable(format!("files folder: {error}")))?;
+        let row =
+            BlobRow { media_type: media_type.to_owned(), size: written.size, filename, created_at: now };
         let value = serde_json::to_vec(&row).unwrap_or_default();
         self.store
             .commit(Commit::of([Change::put(Table::File, key(installation, &written.digest), value)]))
@@ -72,7 +75,11 @@ impl BlobStore {
     ///
     /// # Errors
     /// As the store's.
-    pub async fn describe(&self, installation: &InstallationId, id: &str) -> Result<Option<Blob>, StoreError> {
+    pub async fn describe(
+        &self,
+        installation: &InstallationId,
+        id: &str,
+    ) -> Result<Option<Blob>, StoreError> {
         let row = self.store.get(Table::File, &key(installation, id)).await?;
         Ok(row.and_then(|row| read(id, &row.value)))
     }

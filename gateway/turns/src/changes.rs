@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 use portico_contract::{
-    ConversationId, Effect, Event, EventId, Fault, FaultCode, Millis, StateWrite, Thread, TimerSet
+    ConversationId, Effect, Event, EventId, Fault, FaultCode, Millis, StateWrite, Thread, TimerSet,
 };
 use portico_store::records::{Scheduled, schedule_changes, timer_id};
 use portico_store::{Append, Change, DedupeKey, EventKind, Expect, Lane, NewEvent, Table};
 use sha2::{Digest, Sha256};
 
-use crate::host::{state_key, state_value};
 use crate::Installation;
+use crate::host::{state_key, state_value};
 
 /// Most events in one turn; most other effects.
 const MAX_EVENTS: usize = 1000;
@@ -105,7 +105,8 @@ fn append(
         Some(thread) => checked(installation, thread)?,
         None => installation.own_lane,
     };
-    let body = serde_json::to_vec(event).map_err(|error| bad(&format!("an event has no JSON form: {error}")))?;
+    let body =
+        serde_json::to_vec(event).map_err(|error| bad(&format!("an event has no JSON form: {error}")))?;
     Ok(Change::Append(Append {
         key: event.dedupe_key().map(|key| dedupe_key(installation, &key)),
         keep_days,
@@ -151,7 +152,9 @@ fn state_change(installation: &Installation, write: StateWrite, now: Millis) -> 
     let expect = match write.expect.as_deref() {
         None => Expect::Any,
         Some("") => Expect::Absent,
-        Some(revision) => Expect::Version(revision.parse().map_err(|_| bad("a revision is not one of ours"))?),
+        Some(revision) => {
+            Expect::Version(revision.parse().map_err(|_| bad("a revision is not one of ours"))?)
+        }
     };
     Ok(Change::Write {
         table: Table::ConnectorState,

@@ -91,11 +91,15 @@ impl PreparedChecks {
     ///
     /// # Errors
     /// The refusal of the first required check that fails.
-    pub fn pass(&self, secrets: &Secrets, request: &InboundRequest) -> Result<Vec<&'static str>, CheckRefusal> {
+    pub fn pass(
+        &self,
+        secrets: &Secrets,
+        request: &InboundRequest,
+    ) -> Result<Vec<&'static str>, CheckRefusal> {
         let mut passed = Vec::with_capacity(self.0.len());
         for check in &self.0 {
-            let applies =
-                check.methods.is_empty() || check.methods.iter().any(|method| method == request.method.as_str());
+            let applies = check.methods.is_empty()
+                || check.methods.iter().any(|method| method == request.method.as_str());
             if !applies {
                 continue;
             }
@@ -151,7 +155,9 @@ fn template(check: &Check, over: &str) -> Result<Vec<Piece>, String> {
         pieces.push(match name.strip_prefix("header:") {
             Some(header) => Piece::Header(header_name(check, header)?),
             None if name == "body" => Piece::Body,
-            None => return Err(format!("check '{}': '{{{name}}}' is neither body nor header:name", check.name)),
+            None => {
+                return Err(format!("check '{}': '{{{name}}}' is neither body nor header:name", check.name));
+            }
         });
         rest = &rest[open + close + 1..];
     }
@@ -187,7 +193,8 @@ impl Prepared {
             Form::Mac { header, prefix, encoding, over, timestamp } => {
                 let claimed = single(request, header)?;
                 if let Some((stamp, tolerance_s)) = timestamp {
-                    let text = std::str::from_utf8(single(request, stamp)?).map_err(|_| CheckRefusal::BadForm)?;
+                    let text =
+                        std::str::from_utf8(single(request, stamp)?).map_err(|_| CheckRefusal::BadForm)?;
                     let sent = portico_kit::time::epoch_seconds(text).ok_or(CheckRefusal::BadForm)?;
                     if sent.abs_diff(request.received_at / 1000) > *tolerance_s {
                         return Err(CheckRefusal::Stale);
@@ -222,3 +229,6 @@ fn decode(encoding: Encoding, text: &[u8]) -> Option<[u8; 32]> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,7 +123,11 @@ impl Turns {
     }
 
     async fn progress(&self, event: EventId) -> Result<Option<Progress>, Fault> {
-        let row = self.store.get(Table::Progress, &progress_key(event)).await.map_err(|error| store_fault(&error))?;
+        let row = self
+            .store
+            .get(Table::Progress, &progress_key(event))
+            .await
+            .map_err(|error| store_fault(&error))?;
         // A row of another version's form: better one more try than a message that never leaves.
         Ok(row.and_then(|row| serde_json::from_slice(&row.value).ok()))
     }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use portico_contract::{
-    Blob, Blobs, Host, InstallationId, Keyring, Level, Millis, RunId, Scope, StateValue,
-};
+use portico_contract::{Blob, Blobs, Host, InstallationId, Keyring, Level, Millis, RunId, Scope, StateValue};
 use portico_store::{Key, KeyRange, Row, Store, StoreError, Table};
 use sha2::{Digest, Sha256};
 use tracing::{debug, error, info, warn};
@@ -73,7 +71,8 @@ impl Host for RunHost<'_> {
                 line = line.replace(secret, "***");
             }
         }
-        let (id, name) = (self.installation.id.as_str(), self.installation.connector.manifest().name.as_str());
+        let (id, name) =
+            (self.installation.id.as_str(), self.installation.connector.manifest().name.as_str());
         match level {
             Level::Debug => debug!(installation.id = id, connector.name = name, "{line}"),
             Level::Info => info!(installation.id = id, connector.name = name, "{line}"),

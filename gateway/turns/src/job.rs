@@ -1,6 +1,6 @@
 //! Jobs and how their runs end.
 
-use portico_contract::{ActionCall, ConversationId, Delivered, Outcome, OutboundMessage, TimerTick};
+use portico_contract::{ActionCall, ConversationId, Delivered, OutboundMessage, Outcome, TimerTick};
 use serde_json::Value;
 
 /// A job for a connector. Webhooks have a path of their own, since their first turn is answered at once.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use portico_contract::{
-    Ask, Connector, Context, ConversationId, EventId, Fault, FaultCode, Host, HttpAnswer, InboundRequest, Millis,
-    Next, RunId, Thread, Turn,
+    Ask, Connector, Context, ConversationId, EventId, Fault, FaultCode, Host, HttpAnswer, InboundRequest,
+    Millis, Next, RunId, Thread, Turn,
 };
 use portico_net::Client;
 use portico_store::records::{Conversation, Records, TagMap};
@@ -45,7 +45,9 @@ pub(crate) fn now() -> Millis {
 pub(crate) fn store_fault(error: &StoreError) -> Fault {
     match error {
         StoreError::Conflict { .. } => Fault::new(FaultCode::Conflict, "the state that was read has changed"),
-        StoreError::DiskFull { .. } => Fault::new(FaultCode::Unavailable, "the disk is too full").retry_after_ms(60_000),
+        StoreError::DiskFull { .. } => {
+            Fault::new(FaultCode::Unavailable, "the disk is too full").retry_after_ms(60_000)
+        }
         other => Fault::new(FaultCode::Unavailable, other.to_string()),
     }
 }
@@ -105,7 +107,8 @@ impl Turns {
         let turn = made.unwrap_or_else(|_| {
             installation.panicked(now);
             error!(installation.id = %installation.id, "the connector panicked");
-            Err(Fault::new(FaultCode::Bug, "the connector panicked").detail(serde_json::json!({ "panic": true })))
+            Err(Fault::new(FaultCode::Bug, "the connector panicked")
+                .detail(serde_json::json!({ "panic": true })))
         })?;
         if let Next::Ask(ask) = &turn.next {
             guard::check_ask(ask)?;

@@ -28,7 +28,8 @@ impl Secrets {
             .into_iter()
             .map(|(name, values)| {
                 let uses = manifest.secret(&name).map(|spec| spec.uses.clone()).unwrap_or_default();
-                let keyed = values.iter().map(|value| Hmac256::new(value.expose_secret().as_bytes())).collect();
+                let keyed =
+                    values.iter().map(|value| Hmac256::new(value.expose_secret().as_bytes())).collect();
                 (name, Held { values, keyed, uses })
             })
             .collect();

@@ -81,7 +81,10 @@ impl Sender<'_> {
             Payload::Form(parts) => {
                 let boundary = format!("portico-{}", portico_contract::EventId::new());
                 let value = format!("multipart/form-data; boundary={boundary}");
-                headers.insert(CONTENT_TYPE, HeaderValue::try_from(value).map_err(|_| TransportFailure::Denied)?);
+                headers.insert(
+                    CONTENT_TYPE,
+                    HeaderValue::try_from(value).map_err(|_| TransportFailure::Denied)?,
+                );
                 Body::Segments(self.form(&boundary, parts).await?)
             }
         };
@@ -91,7 +94,8 @@ impl Sender<'_> {
     }
 
     async fn blob(&self, id: &str) -> Result<(std::path::PathBuf, u64), TransportFailure> {
-        let known = self.blobs.describe(&self.installation.id, id).await.map_err(|_| TransportFailure::Denied)?;
+        let known =
+            self.blobs.describe(&self.installation.id, id).await.map_err(|_| TransportFailure::Denied)?;
         let path = self.blobs.files().find(id).await;
         known.zip(path).map(|(blob, path)| (path, blob.size)).ok_or(TransportFailure::Denied)
     }
@@ -99,7 +103,8 @@ impl Sender<'_> {
     async fn form(&self, boundary: &str, parts: Vec<FormPart>) -> Result<Vec<Segment>, TransportFailure> {
         let mut segments = Vec::with_capacity(parts.len() * 3 + 1);
         for part in parts {
-            let mut head = format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{}\"", quoted(&part.name));
+            let mut head =
+                format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{}\"", quoted(&part.name));
             if let Some(filename) = &part.filename {
                 head.push_str(&format!("; filename=\"{}\"", quoted(filename)));
             }
@@ -154,7 +159,8 @@ impl Sender<'_> {
         while let Some(piece) = answer.chunk().await.map_err(|error| TransportFailure::from(error.kind))? {
             writer.write(&piece).await.map_err(|error| lost(&error))?;
         }
-        let header = |name: &str| headers.iter().find(|field| field.name == name).map(|field| field.value.as_str());
+        let header =
+            |name: &str| headers.iter().find(|field| field.name == name).map(|field| field.value.as_str());
         let media_type = header("content-type").unwrap_or("application/octet-stream");
         let filename = header("content-disposition").and_then(filename_of);
         let blob = self
@@ -173,7 +179,8 @@ fn quoted(text: &str) -> String {
 
 fn filename_of(disposition: &str) -> Option<String> {
     let (_, rest) = disposition.split_once("filename=")?;
-    let name = rest.strip_prefix('"').map_or_else(|| rest.split(';').next(), |rest| rest.split('"').next())?;
+    let name =
+        rest.strip_prefix('"').map_or_else(|| rest.split(';').next(), |rest| rest.split('"').next())?;
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name).trim();
     (!name.is_empty()).then(|| name.to_owned())
 }

@@ -75,6 +75,19 @@ impl NullCore {
         taken
     }
 
+    /// How many arrivals pass.
+    pub(crate) fn matching(&self, pass: impl Fn(MessageId) -> bool) -> usize {
+        self.book.arrivals.lock().iter().filter(|one| pass(one.id)).count()
+    }
+
+    /// Forgets arrivals that do not pass.
+    pub(crate) fn retain(&self, pass: impl Fn(MessageId) -> bool) {
+        let mut arrivals = self.book.arrivals.lock();
+        let before = arrivals.len();
+        arrivals.retain(|one| pass(one.id));
+        self.book.count.fetch_sub((before - arrivals.len()) as u64, Ordering::Relaxed);
+    }
+
     /// Waits until so many have arrived, as long as some do.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use portico_tests::gateway::{Gateway, GatewaySpec};
 use portico_tests::sim::core::CoreAnswer;
 
 use super::load::{Book, Load, assert_all_arrived, counts};
+use super::power_cut::{Medium, cut};
 use super::stage::{FIRST_CHAT, Kind, Stage, all_pages, say, tail};
 
 /// Conversations of each kind under load.
@@ -17,21 +18,27 @@ const CHATS: u32 = 30;
 const OPENED: u32 = 100;
 const KINDS: [Kind; 4] = [Kind::Webhook(0), Kind::Webhook(1), Kind::Slack, Kind::Telegram];
 
-/// What a crash of one kind adds to a plain kill, and how the next start is made.
-pub(super) trait Crash {
-    /// Before a start.
-    fn before(&mut self, spec: &mut GatewaySpec);
-    /// After the kill of a round.
-    fn after(&mut self, spec: &GatewaySpec, round: u32);
+/// How the gateway ends in each round.
+pub(super) enum Crash {
+    /// The process is killed; the page cache survives.
+    Kill,
+    /// The power is cut; in odd rounds all unsynced writes are lost, in even ones any of them.
+    PowerCut(Medium),
 }
 
-/// The kill alone: the page cache survives.
-struct Kill;
+impl Crash {
+    fn prepare(&self, spec: &mut GatewaySpec, round: u32) {
+        if let Self::PowerCut(medium) = self {
+            medium.under(spec, round % 2 == 0);
+        }
+    }
 
-impl Crash for Kill {
-    fn before(&mut self, _: &mut GatewaySpec) {}
-
-    fn after(&mut self, _: &GatewaySpec, _: u32) {}
+    async fn happen(&self, gateway: Gateway) -> GatewaySpec {
+        match self {
+            Self::Kill => gateway.kill().unwrap(),
+            Self::PowerCut(_) => cut(gateway).await,
+        }
+    }
 }
 
 /// What came of some rounds.
@@ -48,13 +55,13 @@ pub(super) struct Rounds {
 }
 
 /// Crashes a gateway again and again under load.
-pub(super) async fn rounds(count: u32, mut crash: impl Crash) -> Rounds {
+pub(super) async fn rounds(count: u32, crash: Crash) -> Rounds {
     // A core that takes its moment, so that there is always something under way.
     let answer = |event: &portico_tests::sim::core::CoreEvent| {
         CoreAnswer::done().after(Duration::from_millis(u64::from(event.id.as_bytes().last().copied().unwrap_or(0)) % 16))
     };
     let mut stage = Stage::set(answer, "", "").await;
-    crash.before(&mut stage.spec);
+    crash.prepare(&mut stage.spec, 1);
     let mut gateway = stage.start().await;
     let mut load = Load::new(stage.spec.ports.0);
     for conversation in 0..EACH {
@@ -79,10 +86,9 @@ pub(super) async fn rounds(count: u32, mut crash: impl Crash) -> Rounds {
         let mut random = [0; 2];
         getrandom::fill(&mut random).unwrap();
         tokio::time::sleep(Duration::from_millis(250 + u64::from(u16::from_le_bytes(random)) % 600)).await;
-        let mut spec = gateway.kill().unwrap();
+        let mut spec = crash.happen(gateway).await;
         crashes.push(Instant::now());
-        crash.after(&spec, round);
-        crash.before(&mut spec);
+        crash.prepare(&mut spec, round + 1);
         let begun = Instant::now();
         gateway = spec.start().await.unwrap_or_else(|why| panic!("round {round}: {why:#}"));
         starts.push(begun.elapsed());
@@ -176,7 +182,7 @@ impl Rounds {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_or_out_of_order_when_the_process_is_killed_twenty_times() {
-    let rounds = rounds(20, Kill).await;
+    let rounds = rounds(20, Crash::Kill).await;
     rounds.assert_promises().await;
     rounds.assert_quick_starts();
 }

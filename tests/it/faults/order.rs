@@ -45,7 +45,7 @@ async fn one_event_sent_a_thousand_times_by_fifty_tasks_reaches_the_core_once() 
     let first: Vec<_> = stage.core.received().into_iter().filter(|one| one.event.text() == "the same 1").collect();
     let ids: BTreeSet<&str> = first.iter().map(|one| one.event.id.as_str()).collect();
     assert_eq!((first.len(), ids.len()), (3, 3), "one delivery of one event for each of three installations");
-    assert_eq!(look(&gateway, "/events?kind=message&limit=500").await["items"].as_array().unwrap().len(), 6);
+    assert_eq!(look(&gateway, "/events?kind=connector&limit=500").await["items"].as_array().unwrap().len(), 6);
 }
 
 /// Conversations, and messages of each.

@@ -1,60 +1,113 @@
-//! A power cut: the process is killed, and with it everything is gone that no sync had brought to the disk.
+//! A power cut: the process ends, and with it everything is gone that no sync had brought to the disk. The
+//! library that takes it away is `tests/powercut/powercut.c`.
 
 use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use portico_tests::gateway::GatewaySpec;
+use portico_tests::gateway::{Gateway, GatewaySpec};
+use portico_tests::sim::core::CoreAnswer;
 
 use super::kill::{Crash, rounds};
 use super::load::Load;
-use super::medium::{Medium, Unsynced, writer};
 use super::stage::{Kind, Stage};
 
-/// A power cut; in odd rounds all unsynced writes are lost, in even ones any of them.
-struct PowerCut(Option<Medium>);
+const LIBRARY: [&str; 4] = ["-shared", "-fPIC", "-ldl", "-lpthread"];
 
-impl Crash for PowerCut {
-    fn before(&mut self, spec: &mut GatewaySpec) {
-        let medium = Medium::of(&spec.data.join("data"));
-        medium.begin();
-        spec.env = medium.environment(false);
-        self.0 = Some(medium);
+/// Builds one of the C sources with the system's compiler.
+fn compile(source: &str, flags: &[&str]) -> PathBuf {
+    // One per test: they may be built at the same time.
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).unwrap();
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{source}-{}", hex::encode(random)));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("powercut").join(source);
+    let built = Command::new("cc").args(["-O1", "-o"]).args([&to, &source]).args(flags).output();
+    let built = built.expect("a C compiler named cc");
+    assert!(built.status.success(), "{}: {}", source.display(), String::from_utf8_lossy(&built.stderr));
+    to
+}
+
+/// The library, and how a process runs with it.
+pub(super) struct Medium {
+    library: PathBuf,
+    lie: Option<PathBuf>,
+}
+
+impl Medium {
+    pub(super) fn new() -> Self {
+        Self { library: compile("powercut.c", &LIBRARY), lie: None }
     }
 
-    fn after(&mut self, _: &GatewaySpec, round: u32) {
-        let unsynced = if round % 2 == 1 { Unsynced::Lost } else { Unsynced::Mixed(u64::from(round)) };
-        self.0.take().unwrap().cut(unsynced);
+    /// A disk that says that it has synced and has not.
+    fn lying() -> Self {
+        let mut medium = Self::new();
+        medium.lie = Some(compile("lie.c", &LIBRARY));
+        medium
     }
+
+    /// Environment of a process whose unsynced writes below `folder` are undone on SIGUSR1: all of them, or,
+    /// `torn`, any of their pages.
+    fn environment(&self, folder: &Path, torn: bool) -> Vec<(String, String)> {
+        std::fs::create_dir_all(folder).unwrap();
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let preloaded: Vec<String> = self.lie.iter().chain([&self.library]).map(|path| text(path)).collect();
+        let mut all =
+            vec![("LD_PRELOAD".to_owned(), preloaded.join(":")), ("POWERCUT_DIR".to_owned(), text(folder))];
+        all.extend(torn.then(|| ("POWERCUT_TORN".to_owned(), "1".to_owned())));
+        all
+    }
+
+    /// Sets up the next start of a gateway.
+    pub(super) fn under(&self, spec: &mut GatewaySpec, torn: bool) {
+        spec.env = self.environment(&spec.data.join("data"), torn);
+    }
+}
+
+impl Drop for Medium {
+    fn drop(&mut self) {
+        for file in self.lie.iter().chain([&self.library]) {
+            std::fs::remove_file(file).unwrap_or_default();
+        }
+    }
+}
+
+/// Cuts the power of a gateway that was started under a [`Medium`].
+pub(super) async fn cut(gateway: Gateway) -> GatewaySpec {
+    gateway.signal("USR1").unwrap();
+    gateway.wait_ended(Duration::from_secs(60)).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_or_out_of_order_when_the_power_is_cut_twenty_times() {
-    rounds(20, PowerCut(None)).await.assert_promises().await;
+    rounds(20, Crash::PowerCut(Medium::new())).await.assert_promises().await;
 }
 
 /// How many lines a writer told as kept, and how many a power cut left.
 fn written(mode: &str) -> (usize, usize) {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("data");
-    let medium = Medium::of(&root);
-    medium.begin();
-    let mut child = Command::new(writer())
+    let (medium, program) = (Medium::new(), compile("writer.c", &[]));
+    let mut child = Command::new(&program)
         .arg(root.join("lines"))
         .arg(mode)
         .arg(&root)
-        .envs(medium.environment(false))
+        .envs(medium.environment(&root, false))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    child.kill().unwrap();
-    let mut told = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    let mut told = [0; 64];
+    let mut output = child.stdout.take().unwrap();
+    output.read_exact(&mut told).unwrap();
+    let asked = Command::new("kill").args(["-USR1", &child.id().to_string()]).status().unwrap();
+    assert!(asked.success());
+    let mut rest = Vec::new();
+    output.read_to_end(&mut rest).unwrap();
     child.wait().unwrap();
-    medium.cut(Unsynced::Lost);
-    let left = std::fs::read_to_string(root.join("lines")).unwrap();
-    (told.lines().count(), left.lines().count())
+    std::fs::remove_file(program).unwrap();
+    let told = told.iter().chain(&rest).filter(|byte| **byte == b'\n').count();
+    let left = std::fs::read_to_string(root.join("lines")).unwrap().lines().count();
+    (told, left)
 }
 
 #[test]
@@ -67,28 +120,23 @@ fn the_power_cut_takes_from_a_writer_what_it_did_not_sync_and_leaves_what_it_did
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_power_cut_takes_acknowledged_messages_from_a_gateway_whose_disk_lies_about_syncs() {
-    let mut stage = Stage::plain().await;
-    let medium = Medium::of(&stage.data());
+    // The core takes nothing at first, so that each message is only in the store.
+    let mut stage = Stage::set(|_| CoreAnswer::status(503), "", "").await;
     // A good start first, so that what is lost later are messages and not the whole store.
-    medium.begin();
-    stage.spec.env = medium.environment(false);
     stage.start().await.stop(Duration::from_secs(30)).await.unwrap();
-    medium.begin();
-    stage.spec.env = medium.environment(true);
-    // The core takes nothing, so that each message is only in the store.
-    stage.core.answer_with(|_| portico_tests::sim::core::CoreAnswer::status(503));
+    let medium = Medium::lying();
+    medium.under(&mut stage.spec, false);
     let gateway = stage.start().await;
     let mut load = Load::new(stage.spec.ports.0);
     load.incoming(Kind::Webhook(0), 1, Duration::ZERO);
     tokio::time::sleep(Duration::from_millis(500)).await;
-    gateway.kill().unwrap();
+    cut(gateway).await;
     let acknowledged = load.end().await.acknowledged;
     assert!(acknowledged.len() > 10, "{} acknowledged", acknowledged.len());
-    medium.cut(Unsynced::Lost);
     stage.spec.env.clear();
-    stage.core.answer_with(|_| portico_tests::sim::core::CoreAnswer::done());
+    stage.core.answer_with(|_| CoreAnswer::done());
     let arrived = match stage.spec.start().await {
-        // Refusing to start is telling the truth, too.
+        // To refuse the start is to tell the truth, too.
         Err(_) => 0,
         Ok(_gateway) => {
             let everything = stage.core.wait_for(acknowledged.len(), Duration::from_secs(7)).await;
@@ -96,5 +144,5 @@ async fn the_power_cut_takes_acknowledged_messages_from_a_gateway_whose_disk_lie
             stage.core.events().len()
         }
     };
-    assert!(arrived < acknowledged.len(), "{arrived} of {} survived syncs that never happened", acknowledged.len());
+    assert!(arrived < acknowledged.len(), "{arrived} of {} survived syncs that never were", acknowledged.len());
 }

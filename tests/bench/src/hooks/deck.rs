@@ -47,6 +47,8 @@ pub(crate) struct Paths {
     pub(crate) telegram: Option<String>,
     pub(crate) whatsapp: Option<String>,
     pub(crate) activity: Option<String>,
+    /// Above 0: a number below this is added to the path, by conversation.
+    pub(crate) spread: u16,
 }
 
 impl Paths {
@@ -68,6 +70,7 @@ pub(crate) const CONVERSATIONS: u16 = 1000;
 /// conversation is defined; which of them speaks follows Zipf's law.
 pub(crate) struct Deck {
     providers: Vec<(Provider, String)>,
+    spread: u16,
     proofs: Proofs,
     mix: Mix,
     /// For each connection: conversations with their cumulated weight.
@@ -99,6 +102,7 @@ impl Deck {
             .collect();
         Self {
             providers: paths.list(),
+            spread: paths.spread,
             proofs: Proofs::new(),
             mix,
             shares,
@@ -165,7 +169,13 @@ impl Deck {
         self.body.clear();
         bodies::body(*provider, id, self.now_s, size, &mut self.body);
         out.clear();
-        for piece in ["POST ", path, " HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: bench/1\r\naccept: */*\r\n"] {
+        out.extend_from_slice(b"POST ");
+        out.extend_from_slice(path.as_bytes());
+        if let Some(part) = id.conversation().checked_rem(self.spread) {
+            // Writing to memory can't fail.
+            let _fits = std::io::Write::write_fmt(out, format_args!("{part}"));
+        }
+        for piece in [" HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: bench/1\r\naccept: */*\r\n"] {
             out.extend_from_slice(piece.as_bytes());
         }
         out.extend_from_slice(b"content-type: application/json\r\n");
