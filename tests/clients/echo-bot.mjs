@@ -2,7 +2,7 @@
 // Environment: PORT, and what the SDK's own client reads (BP_API_URL, BP_TOKEN).
 import { Bot } from "@botpress/sdk";
 
-const bot = new Bot({ actions: {} });
+const bot = new Bot({ actions: {}, plugins: {} });
 
 bot.on.message("*", async ({ message, client, ctx }) => {
   await client.createMessage({

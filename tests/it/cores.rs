@@ -64,8 +64,8 @@ async fn the_echo_core_says_everything_back() {
         GatewaySpec::temporary(&format!("{}{}", bot("kind = \"echo\""), providers.installations())).unwrap();
     let gateway = spec.start().await.unwrap();
     let update = json!({"update_id": 1, "message": telegram_message(77, json!({"text": "said"}))});
-    let reply = portico_tests::sim::sign::telegram(TELEGRAM_SECRET, &update).send(&gateway.webhook("telegram"));
-    assert_eq!(reply.await.unwrap().status, 200);
+    let request = portico_tests::sim::sign::telegram(TELEGRAM_SECRET, &update);
+    assert_eq!(request.send(&gateway.webhook("telegram")).await.unwrap().status, 200);
     assert_eq!(providers.telegram.wait_for(1, SOON).await.unwrap()[0].body["text"], "said");
 }
 

@@ -200,7 +200,10 @@ impl Outbox {
             match self.store.commit(commit).await {
                 Ok(Committed::Done(_)) => return Ok(messages),
                 Ok(Committed::Same(stored)) => return self.answered(&records, &stored).await,
-                Err(StoreError::Conflict { table }) if table != Table::Schedule && tries < MAX_CONFLICTS => {
+                // A conflict of `extra` (the schedule, a claim) is the caller's; rows written here are read anew.
+                Err(StoreError::Conflict { table })
+                    if !matches!(table, Table::Schedule | Table::Index) && tries < MAX_CONFLICTS =>
+                {
                     tries += 1;
                     tokio::task::yield_now().await;
                 }

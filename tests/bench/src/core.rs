@@ -150,12 +150,41 @@ pub(crate) fn agree(acknowledged: &[MessageId], arrivals: &[Arrival], ordered: b
     Ok(())
 }
 
+/// Whether all that was acknowledged is at the core after a crash, each conversation's first offers in order.
+/// An event may be offered twice, when its end was not kept; and one may be there whose answer was cut off.
+///
+/// # Errors
+/// Says how many are missing or out of order.
+pub(crate) fn survived(acknowledged: &[MessageId], arrivals: &[Arrival]) -> Result<()> {
+    let (mut seen, mut last) = (std::collections::HashSet::new(), std::collections::HashMap::new());
+    let disorder = arrivals
+        .iter()
+        .filter(|one| seen.insert(one.id))
+        .filter(|one| {
+            last.insert(one.id.conversation(), one.id.number()).is_some_and(|before| before >= one.id.number())
+        })
+        .count();
+    let missing = acknowledged.iter().filter(|id| !seen.contains(*id)).count();
+    if missing + disorder > 0 {
+        bail!("of {} acknowledged events {missing} are lost, {disorder} came out of order", acknowledged.len());
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn arrivals(ids: &[(u16, u64)]) -> Vec<Arrival> {
         ids.iter().map(|(lane, n)| Arrival { id: MessageId::new(*lane, *n), at: Instant::now() }).collect()
+    }
+
+    #[test]
+    fn a_crash_may_repeat_but_not_lose_or_disorder() {
+        let sent: Vec<_> = [(1, 1), (1, 2)].map(|(lane, n)| MessageId::new(lane, n)).to_vec();
+        assert!(survived(&sent, &arrivals(&[(1, 1), (1, 1), (1, 2), (1, 3)])).is_ok());
+        assert!(survived(&sent, &arrivals(&[(1, 2), (1, 1)])).is_err());
+        assert!(survived(&sent, &arrivals(&[(1, 2)])).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod bodies;
 mod deck;
 
 pub(crate) use bodies::SECRETS;
-pub(crate) use deck::{Deck, Kind, Mix, Paths, Ticket};
+pub(crate) use deck::{CONVERSATIONS, Deck, Kind, Mix, Paths, Ticket};
 
 /// Names one message everywhere: conversation and number of sending, in its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

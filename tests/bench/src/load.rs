@@ -16,7 +16,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::time::Timespec;
 
 use self::connection::Connection;
-pub(crate) use self::tally::Tally;
+pub(crate) use self::tally::{Proof, Tally};
 use crate::hooks::Deck;
 use crate::sched::Cpu;
 
@@ -66,8 +66,27 @@ impl Load {
         })
     }
 
-    fn drive(&mut self, deck: &mut Deck, mut more: impl FnMut(Instant) -> bool) -> Result<Tally> {
+    /// Keeps every connection busy until one breaks, as it does when the server is killed; gives what was
+    /// answered until then.
+    pub(crate) fn until_broken(&mut self, deck: &mut Deck, lasting: Duration) -> Tally {
+        let (mut tally, begin) = (Tally::new(), Instant::now());
+        // The break is what is waited for.
+        let _broken = self.drive_into(&mut tally, deck, |now| now < begin + lasting);
+        tally
+    }
+
+    fn drive(&mut self, deck: &mut Deck, more: impl FnMut(Instant) -> bool) -> Result<Tally> {
         let mut tally = Tally::new();
+        self.drive_into(&mut tally, deck, more)?;
+        Ok(tally)
+    }
+
+    fn drive_into(
+        &mut self,
+        tally: &mut Tally,
+        deck: &mut Deck,
+        mut more: impl FnMut(Instant) -> bool,
+    ) -> Result<()> {
         let cpu = Cpu::of(std::process::id());
         let begin = Instant::now();
         let mut under_way = 0;
@@ -97,7 +116,7 @@ impl Load {
             self.events = events;
         }
         tally.finish(begin.elapsed(), Cpu::of(std::process::id()).since(&cpu).total());
-        Ok(tally)
+        Ok(())
     }
 
     /// Sends at a steady rate. A request that finds no free connection waits, and its time counts.

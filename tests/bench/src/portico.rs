@@ -133,7 +133,6 @@ impl Setup {
         let mut portico = Portico {
             process,
             address: SocketAddr::from(([127, 0, 0, 1], public)),
-            admin: SocketAddr::from(([127, 0, 0, 1], admin)),
             ready_in: Duration::ZERO,
         };
         let patience = Duration::from_secs(120);
@@ -165,8 +164,6 @@ impl Setup {
 pub(crate) struct Portico {
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
-    /// Of the admin API.
-    pub(crate) admin: SocketAddr,
     /// From its start to its first ready answer.
     pub(crate) ready_in: Duration,
 }
@@ -185,21 +182,6 @@ impl Portico {
             whatsapp: Some("/webhooks/whatsapp-0".into()),
             ..Paths::default()
         }
-    }
-
-    /// A figure of its metrics: the sum of all samples of a name.
-    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
-        let found = [self.admin, self.address]
-            .into_iter()
-            .filter_map(|address| get(address, "/metrics").ok())
-            .find(|(status, _)| *status == 200);
-        let (_, text) = found?;
-        let values: Vec<f64> = text
-            .lines()
-            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
-            .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
-            .collect();
-        (!values.is_empty()).then(|| values.iter().sum())
     }
 }
 

@@ -8,4 +8,4 @@ mod store;
 pub(crate) use bare::bare_hyper;
 pub(crate) use client::bare_client;
 pub(crate) use rawlog::raw_log;
-pub(crate) use store::store_append;
+pub(crate) use store::{PAYLOAD, store_append};

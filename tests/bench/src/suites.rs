@@ -3,10 +3,13 @@
 mod dispatch;
 mod ingest;
 mod limits;
+mod memory;
+mod peers;
+mod store;
 
 pub(crate) use dispatch::dispatch;
 pub(crate) use ingest::ingest;
 pub(crate) use limits::limits;
-pub(crate) fn store(_: &mut crate::bench::Bench) -> anyhow::Result<()> { Ok(()) }
-pub(crate) fn memory(_: &mut crate::bench::Bench) -> anyhow::Result<()> { Ok(()) }
-pub(crate) fn peers(_: &mut crate::bench::Bench) -> anyhow::Result<()> { Ok(()) }
+pub(crate) use memory::memory;
+pub(crate) use peers::peers;
+pub(crate) use store::store;

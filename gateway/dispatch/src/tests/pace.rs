@@ -48,7 +48,8 @@ async fn dispatch_to_a_null_core_beside_bare_calls() {
         eprintln!("bare {bare:.0}/s, dispatch {ours:.0}/s, ratio {:.2}", ours / bare);
     }
     ratios.sort_by(f64::total_cmp);
-    assert!(ratios[2] >= 0.2, "the median ratio is {:.2}", ratios[2]);
+    // Without optimisation the figure says nothing.
+    assert!(cfg!(debug_assertions) || ratios[2] >= 0.45, "the median ratio is {:.2}", ratios[2]);
 }
 
 /// Calls per second of 64 tasks that do nothing else.

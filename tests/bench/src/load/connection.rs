@@ -18,6 +18,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// Sending, or the due time.
     pub(super) counted_from: Instant,
+    /// Length of the request.
+    pub(super) bytes: usize,
 }
 
 pub(super) struct Connection {
@@ -80,7 +82,7 @@ impl Connection {
                     self.interest(poll, true)?;
                     return Ok(());
                 }
-                // The server may close an idle connection at any moment.
+                // The server may close an idle connection at any moment; but not twice.
                 Err(_) if self.written == 0 && self.input.is_empty() => self.reopen(poll)?,
                 Err(error) => return Err(error).context("a request could not be sent"),
             }
@@ -128,7 +130,7 @@ impl Connection {
         let Some((ticket, counted_from)) = self.pending.take() else { bail!("an answer to no request") };
         self.input.drain(..whole.end);
         self.over = whole.closes;
-        Ok(Some(Answer { ticket, status: whole.status, counted_from }))
+        Ok(Some(Answer { ticket, status: whole.status, counted_from, bytes: self.out.len() }))
     }
 }
 

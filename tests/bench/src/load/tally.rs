@@ -9,6 +9,17 @@ use hdrhistogram::Histogram;
 use super::connection::Answer;
 use crate::hooks::{Kind, MessageId};
 
+/// What a server does with forged requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// 401, as Portico must.
+    Unauthorized,
+    /// Any 4xx.
+    Refused,
+    /// It looks at nothing.
+    Absent,
+}
+
 /// Answers, times, and what the generator itself cost.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
@@ -17,6 +28,8 @@ pub(crate) struct Tally {
     statuses: BTreeMap<(Kind, u16), u64>,
     /// New messages answered 2xx, with the moment of the answer.
     pub(crate) acknowledged: Vec<(MessageId, Instant)>,
+    /// Bytes of their requests, heads included.
+    pub(crate) bytes: u64,
     /// Requests answered.
     pub(crate) requests: u64,
     /// From the first request to the last answer.
@@ -43,6 +56,7 @@ impl Tally {
             lag: histogram(),
             statuses: BTreeMap::new(),
             acknowledged: Vec::new(),
+            bytes: 0,
             requests: 0,
             took: Duration::ZERO,
             own_cpu: 0,
@@ -55,6 +69,7 @@ impl Tally {
         self.requests += 1;
         if matches!(answer.ticket.kind, Kind::New | Kind::Large) && (200..300).contains(&answer.status) {
             self.acknowledged.push((answer.ticket.id, now));
+            self.bytes += answer.bytes as u64;
         }
     }
 
@@ -73,6 +88,7 @@ impl Tally {
             *self.statuses.entry(*key).or_default() += count;
         }
         self.acknowledged.extend(&other.acknowledged);
+        self.bytes += other.bytes;
         self.requests += other.requests;
     }
 
@@ -108,13 +124,15 @@ impl Tally {
         words.join(", ")
     }
 
-    /// Whether every answer is the one that was planned: 2xx, and 401 for what was forged where it `proves`.
+    /// Whether every answer is the one that was planned: 2xx, and for what was forged as `proof` says.
     ///
     /// # Errors
     /// With all statuses.
-    pub(crate) fn planned(&self, proves: bool) -> Result<()> {
-        let fits = |kind: Kind, status: u16| {
-            if kind == Kind::Forged && proves { status == 401 } else { (200..300).contains(&status) }
+    pub(crate) fn planned(&self, proof: Proof) -> Result<()> {
+        let fits = |kind: Kind, status: u16| match (kind, proof) {
+            (Kind::Forged, Proof::Unauthorized) => status == 401,
+            (Kind::Forged, Proof::Refused) => (400..500).contains(&status),
+            _ => (200..300).contains(&status),
         };
         if self.requests == 0 || self.statuses.keys().any(|(kind, status)| !fits(*kind, *status)) {
             bail!("answers other than planned: {}", self.statuses());

@@ -25,9 +25,11 @@ pub(crate) fn store_append(folder: &Path, callers: usize, lasting: Duration) -> 
     let store: Arc<dyn Store> = Arc::new(SledStore::open(Options::at(folder))?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let set = LocalSet::new();
+    let opened = Instant::now();
     // Warm-up, then the measured part.
     set.block_on(&runtime, append(&store, callers, 0, lasting / 4))?;
     let (cpu, before, begin) = (Cpu::of(std::process::id()), store.stats(), Instant::now());
+    let written = log_written();
     let done = set.block_on(&runtime, append(&store, callers, 1, lasting))?;
     let seconds = begin.elapsed().as_secs_f64();
     let spent = Cpu::of(std::process::id()).since(&cpu);
@@ -35,6 +37,8 @@ pub(crate) fn store_append(folder: &Path, callers: usize, lasting: Duration) -> 
     let threads: Vec<_> = spent.by_name().into_iter().map(|(name, ns)| (name, ns as f64 / done as f64 / 1e3)).collect();
     let result = serde_json::json!({
         "events": done, "seconds": seconds, "threads": threads,
+        "log_bytes_per_event": (log_written() - written) as f64 / done as f64,
+        "all_s": opened.elapsed().as_secs_f64(), "all_cpu_s": Cpu::of(std::process::id()).total() as f64 / 1e9,
         "cpu_us": spent.total() as f64 / done as f64 / 1e3,
         "syncs": after.syncs - before.syncs,
         "sync_p50_us": after.sync_p50.as_micros() as u64,
@@ -42,6 +46,20 @@ pub(crate) fn store_append(folder: &Path, callers: usize, lasting: Duration) -> 
     writeln!(std::io::stdout(), "{result}")?;
     runtime.block_on(store.close())?;
     Ok(())
+}
+
+/// Bytes that the committer has written so far: the log, and nothing else.
+fn log_written() -> u64 {
+    let mut sum = 0;
+    for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let text = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        if text("comm").starts_with("portico-commit") {
+            let io = text("io");
+            let field = io.lines().find_map(|line| line.strip_prefix("wchar: "));
+            sum += field.and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+        }
+    }
+    sum
 }
 
 async fn append(store: &Arc<dyn Store>, callers: usize, part: u8, lasting: Duration) -> Result<u64> {

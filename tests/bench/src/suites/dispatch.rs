@@ -10,8 +10,8 @@ use super::ingest::PATIENCE;
 use super::limits::{CONNECTIONS, bare_client};
 use crate::bench::Bench;
 use crate::core::{Arrival, NullCore, agree};
-use crate::hooks::{Deck, MessageId, Mix, Paths};
-use crate::load::{Load, Tally};
+use crate::hooks::{CONVERSATIONS, Deck, MessageId, Mix, Paths};
+use crate::load::{Load, Proof, Tally};
 use crate::machine::{Strangers, wait_quiet};
 use crate::portico::{Portico, Setup, provider_stub};
 use crate::report::Must;
@@ -48,7 +48,7 @@ fn rates(bench: &mut Bench, core: &NullCore, provider: SocketAddr) -> Result<()>
         let limit = bare_client(bench, core, CONNECTIONS, 1200)?;
         let serial = bare_client(bench, core, 1, 1200)?;
 
-        let mut deck = Deck::new(&Portico::paths(), Mix::NEW, CONNECTIONS, 1000, number);
+        let mut deck = Deck::new(&Portico::paths(), Mix::NEW, CONNECTIONS, CONVERSATIONS, number);
         let events = if bench.quick { 5_000 } else { 20_000 };
         let (rate, each) = drain(core, &portico, &mut ordinary, &mut deck, events)?;
         many.push(rate / limit);
@@ -61,7 +61,7 @@ fn rates(bench: &mut Bench, core: &NullCore, provider: SocketAddr) -> Result<()>
         hot.push(rate / serial);
         rate_hot.push(rate);
 
-        let mut deck = Deck::new(&Portico::paths(), Mix::NEW, 1, 1000, deck.number());
+        let mut deck = Deck::new(&Portico::paths(), Mix::NEW, 1, CONVERSATIONS, deck.number());
         let tally = lone.open(&mut deck, 100.0, bench.window)?;
         let delays = delays(core, &tally)?;
         p50.push(at(&delays, 0.5));
@@ -91,7 +91,7 @@ fn drain(
 ) -> Result<(f64, f64)> {
     core.hold(true);
     let tally = load.count(deck, events)?;
-    tally.planned(true)?;
+    tally.planned(Proof::Unauthorized)?;
     // What is offered already is not part of the rate.
     std::thread::sleep(Duration::from_millis(100));
     let (before, offered, begin) = (Cpu::of(portico.id()), core.count(), Instant::now());
@@ -127,20 +127,20 @@ fn at(sorted: &[f64], quantile: f64) -> f64 {
 fn neighbours(bench: &mut Bench, core: &NullCore, provider: SocketAddr) -> Result<()> {
     bench.say("dispatch, one dead core among 100 bots");
     let dead = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let mut measure = |first: SocketAddr| {
+    let measure = |first: SocketAddr| {
         let mut cores = vec![core.address(); BOTS];
         cores[0] = first;
         let setup = Setup { folder: bench.folder("neighbours")?, cores, provider, more: String::new() };
         let portico = setup.start(bench.plan.server)?;
         let paths = Paths { slack: Some("/webhooks/slack-".into()), spread: BOTS as u16, ..Paths::default() };
-        let mut deck = Deck::new(&paths, Mix::NEW, CONNECTIONS, 1000, 0);
+        let mut deck = Deck::new(&paths, Mix::NEW, CONNECTIONS, CONVERSATIONS, 0);
         let mut load = Load::connect(portico.address, CONNECTIONS)?;
-        load.open(&mut deck, 500.0, bench.warm)?.planned(true)?;
+        load.open(&mut deck, 500.0, bench.warm)?.planned(Proof::Unauthorized)?;
         std::thread::sleep(Duration::from_millis(500));
         core.take();
         let strangers = Strangers::begin(&[portico.id()]);
         let mut tally = load.open(&mut deck, 500.0, bench.window * 4)?;
-        tally.planned(true)?;
+        tally.planned(Proof::Unauthorized)?;
         let cores = strangers.cores();
         tally.acknowledged.retain(|(id, _)| usize::from(id.conversation()) % BOTS != 0);
         // Events of the first bot may come or not.

@@ -13,8 +13,8 @@ use anyhow::{Context, Result};
 use super::limits::{Bare, BareRound, CONNECTIONS, RawLog, raw_log};
 use crate::bench::Bench;
 use crate::core::{NullCore, agree};
-use crate::hooks::{Deck, Mix};
-use crate::load::Load;
+use crate::hooks::{CONVERSATIONS, Deck, Mix};
+use crate::load::{Load, Proof};
 use crate::machine::{Strangers, wait_quiet};
 use crate::portico::{Portico, Setup, provider_stub};
 use crate::report::Must;
@@ -110,7 +110,7 @@ impl Side {
         Ok(Self {
             load: Load::connect(portico.address, CONNECTIONS)?,
             lone: Load::connect(portico.address, 1)?,
-            deck: Deck::new(&Portico::paths(), Mix::BUDGET, CONNECTIONS, 1000, 0),
+            deck: Deck::new(&Portico::paths(), Mix::BUDGET, CONNECTIONS, CONVERSATIONS, 0),
         })
     }
 }
@@ -128,16 +128,16 @@ fn round(bench: &mut Bench, bare: &mut Bare, portico: &Portico, core: &NullCore,
     let start = Cpu::of(portico.id());
     let mut sent = Vec::new();
     let warm = side.load.closed(&mut side.deck, bench.warm)?;
-    warm.planned(true)?;
+    warm.planned(Proof::Unauthorized)?;
     let before = Cpu::of(portico.id());
     let tally = side.load.closed(&mut side.deck, bench.window)?;
     let spent = Cpu::of(portico.id()).since(&before);
-    tally.planned(true)?;
+    tally.planned(Proof::Unauthorized)?;
     let each = |ns: u64, requests: u64| ns as f64 / requests as f64 / 1e3;
     let per = |ns: u64| each(ns, tally.requests);
     let lone = side.lone.closed(&mut side.deck, bench.window / 4)?;
     let open = side.load.open(&mut side.deck, limit.rate * 0.25, bench.window)?;
-    open.planned(true).context("open loop")?;
+    open.planned(Proof::Unauthorized).context("open loop")?;
     let odd = odd::measure(bench, portico, side)?;
     let strangers = strangers.cores().max(cores);
     bench.report.strangers(strangers);

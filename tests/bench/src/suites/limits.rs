@@ -8,8 +8,8 @@ use anyhow::Result;
 use crate::bench::Bench;
 use crate::child::{self, Process};
 use crate::core::NullCore;
-use crate::hooks::{Deck, Mix, Paths};
-use crate::load::{self, Load};
+use crate::hooks::{CONVERSATIONS, Deck, Mix, Paths};
+use crate::load::{self, Load, Proof};
 use crate::machine::{Strangers, wait_quiet};
 use crate::report::Must;
 use crate::sched::Cpu;
@@ -68,7 +68,7 @@ impl Bare {
             address,
             load: Load::connect(address, CONNECTIONS)?,
             lone: Load::connect(address, 1)?,
-            deck: Deck::new(&paths, Mix::BUDGET, CONNECTIONS, 1000, 0),
+            deck: Deck::new(&paths, Mix::BUDGET, CONNECTIONS, CONVERSATIONS, 0),
         })
     }
 
@@ -78,11 +78,11 @@ impl Bare {
 
     /// CPU per request and rate alone.
     pub(crate) fn closed(&mut self, bench: &Bench) -> Result<(f64, f64, f64, f64)> {
-        self.load.closed(&mut self.deck, bench.warm)?.planned(false)?;
+        self.load.closed(&mut self.deck, bench.warm)?.planned(Proof::Absent)?;
         let before = Cpu::of(self.id());
         let tally = self.load.closed(&mut self.deck, bench.window)?;
         let spent = Cpu::of(self.id()).since(&before).total();
-        tally.planned(false)?;
+        tally.planned(Proof::Absent)?;
         let each = |ns: u64| ns as f64 / tally.requests as f64 / 1e3;
         let busy = tally.own_cpu as f64 / tally.took.as_nanos() as f64;
         Ok((each(spent), tally.rate(), each(tally.own_cpu), busy))
@@ -92,7 +92,7 @@ impl Bare {
         let (cpu, rate, generator, generator_busy) = self.closed(bench)?;
         let lone = self.lone.closed(&mut self.deck, bench.window / 4)?;
         let open = self.load.open(&mut self.deck, rate * 0.25, bench.window)?;
-        open.planned(false)?;
+        open.planned(Proof::Absent)?;
         Ok(BareRound {
             cpu,
             rate,

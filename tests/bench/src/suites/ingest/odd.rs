@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use super::{Round, Side, answers};
 use crate::bench::Bench;
 use crate::hooks::{MessageId, Mix};
+use crate::load::Proof;
 use crate::portico::Portico;
 use crate::report::Must;
 use crate::sched::Cpu;
@@ -25,7 +26,7 @@ pub(super) fn measure(bench: &Bench, portico: &Portico, side: &mut Side) -> Resu
         let spent = Cpu::of(portico.id()).since(&before).named(answers);
         side.deck.set_mix(Mix::BUDGET);
         let tally = tally?;
-        tally.planned(true)?;
+        tally.planned(Proof::Unauthorized)?;
         anyhow::Ok((spent as f64 / tally.requests as f64 / 1e3, tally))
     };
     let (forged, bad) = part(Mix { large: 0, forged: 1000, repeat: 0 }).context("forged requests")?;

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::child;
 use crate::hooks::{Deck, Mix};
-use crate::load::Load;
+use crate::load::{Load, Proof};
 use crate::portico::Portico;
 
 /// Counts over `lone` requests. Gives a sentence for the report.
@@ -37,14 +37,14 @@ pub(super) fn before_each_answer(portico: &Portico, deck: &mut Deck, lone: usize
     deck.set_mix(Mix::NEW);
     for _ in 0..lone {
         let sent = epoch_s();
-        load.count(deck, 1)?.planned(true)?;
+        load.count(deck, 1)?.planned(Proof::Unauthorized)?;
         windows.push((sent, epoch_s()));
     }
     // What the core's acceptance brings about settles, so that it is not counted below.
     std::thread::sleep(Duration::from_millis(500));
     let quiet_from = epoch_s();
     deck.set_mix(Mix { large: 0, forged: 1000, repeat: 0 });
-    load.count(deck, 200)?.planned(true)?;
+    load.count(deck, 200)?.planned(Proof::Unauthorized)?;
     let quiet_to = epoch_s();
     deck.set_mix(Mix::BUDGET);
     tracer.signal(Signal::INT);
