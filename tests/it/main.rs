@@ -1,11 +1,16 @@
 //! End-to-end tests: the real binary as a child process, with simulated providers and cores around it. One
 //! module per promise; `scene` sets the stage for most of them.
 
+mod admin;
+mod bad_input;
+mod command;
+mod config;
 mod cores;
 mod faults;
 mod files;
 mod node;
 mod path;
+mod raw_http;
 mod scene;
 mod sdk_bot;
 mod signatures;

@@ -176,11 +176,16 @@ impl Gateway {
     async fn wait_ready(&mut self, within: Duration) -> Result<()> {
         let end = Instant::now() + within;
         let url = format!("{}/readyz", self.spec.public());
+        // The admin listener comes up a moment later.
+        let promises = format!("{}/health/promises", self.spec.admin());
         loop {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the gateway ended with {status}:\n{}", tail(&self.spec.log()));
             }
-            if crate::sim::client::get(&url, &[]).await.is_ok_and(|answer| answer.status == 200) {
+            let is_well = async |url: &str| {
+                crate::sim::client::get(url, &[]).await.is_ok_and(|answer| answer.status == 200)
+            };
+            if is_well(&url).await && is_well(&promises).await {
                 return Ok(());
             }
             if Instant::now() > end {

@@ -1,13 +1,14 @@
 //! Conversations and their messages, as a bot sees them, with what operators want to know besides.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use portico_problem::{Kind, Problem};
 use portico_store::records::{MessageFilter, Records, View, conversation_json, message_json};
 use portico_store::{Change, Commit, Lane, LaneHead};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::page::Params;
 use crate::{Admin, done, page, store_problem};
 
 /// Query of lists.
@@ -30,7 +31,7 @@ fn records(admin: &Admin, bot: &str) -> Result<Records, Problem> {
 pub(crate) async fn list(
     State(admin): State<Admin>,
     Path(bot): Path<String>,
-    Query(query): Query<ListQuery>,
+    Params(query): Params<ListQuery>,
 ) -> Result<Json<Value>, Problem> {
     let cursor = page::cursor(query.cursor.as_deref())?;
     let found = records(&admin, &bot)?
@@ -71,7 +72,7 @@ pub(crate) async fn show(
 pub(crate) async fn messages(
     State(admin): State<Admin>,
     Path((bot, id)): Path<(String, String)>,
-    Query(query): Query<ListQuery>,
+    Params(query): Params<ListQuery>,
 ) -> Result<Json<Value>, Problem> {
     let id = page::conversation_id(&id)?;
     let cursor = page::cursor(query.cursor.as_deref())?;
@@ -81,7 +82,7 @@ pub(crate) async fn messages(
         .map_err(store_problem)?;
     Ok(Json(page::answer(found, |row| {
         let mut shown = message_json(&row.value, View::Bot);
-        shown["delivery"] = json!(row.value.delivery);
+        shown["delivery"] = json!(row.value.delivery.as_ref().map(page::delivery));
         shown
     })))
 }

@@ -1,12 +1,13 @@
 //! Dead letters: list, try again, drop.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use portico_problem::{Kind, Problem};
 use portico_store::{Change, Commit, DeadLetter};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::page::Params;
 use crate::{Admin, done, events, page, store_problem};
 
 /// Query of `GET /dead-letters`.
@@ -22,14 +23,14 @@ fn shown(dead: &DeadLetter) -> Value {
     let mut shown = events::summary(&dead.event);
     shown["reason"] = json!(dead.reason);
     shown["diedAt"] = portico_store::records::iso(dead.at).into();
-    shown["last"] = json!(dead.last);
+    shown["last"] = json!(dead.last.as_ref().map(page::attempt));
     shown
 }
 
 /// `GET /dead-letters`
 pub(crate) async fn list(
     State(admin): State<Admin>,
-    Query(query): Query<DeadQuery>,
+    Params(query): Params<DeadQuery>,
 ) -> Result<Json<Value>, Problem> {
     let bot = query.bot.as_deref().map(page::bot_id).transpose()?;
     let cursor = page::cursor(query.cursor.as_deref())?;

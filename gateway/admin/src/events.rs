@@ -1,7 +1,7 @@
 //! The journal: list, look, read the raw request, replay.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use portico_contract::{BotId, EventId, InstallationId};
@@ -13,6 +13,7 @@ use portico_store::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::page::{Body, Params};
 use crate::{Admin, page, store_problem};
 
 /// Query of `GET /events`.
@@ -89,7 +90,7 @@ async fn find(admin: &Admin, id: &str) -> Result<StoredEvent, Problem> {
 /// `GET /events`
 pub(crate) async fn list(
     State(admin): State<Admin>,
-    Query(query): Query<EventQuery>,
+    Params(query): Params<EventQuery>,
 ) -> Result<Json<Value>, Problem> {
     let cursor = page::cursor(query.cursor.as_deref())?;
     let events = admin
@@ -117,7 +118,7 @@ pub(crate) async fn show(State(admin): State<Admin>, Path(id): Path<String>) -> 
         "outcome": event.outcome,
         "body": body,
         "hasRaw": !event.raw.is_empty() || event.raw_of.is_some(),
-        "attempts": attempts,
+        "attempts": attempts.iter().map(page::attempt).collect::<Vec<_>>(),
     })))
 }
 
@@ -190,7 +191,7 @@ pub(crate) struct ReplayMany {
 /// `POST /replay`: replays all events that a filter takes, oldest first; says how many.
 pub(crate) async fn replay_many(
     State(admin): State<Admin>,
-    Json(body): Json<ReplayMany>,
+    Body(body): Body<ReplayMany>,
 ) -> Result<Json<Value>, Problem> {
     let query = EventQuery {
         bot: body.bot,

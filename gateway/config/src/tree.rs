@@ -99,6 +99,8 @@ fn convert(
     faults: &mut Vec<Fault>,
 ) -> Option<Node> {
     let mut wrong = |what: &str, mend: &str| {
+        // A key that is missing altogether has no name to show.
+        let path = if path.is_empty() { "file" } else { path };
         faults.push(Fault::new(path, what, mend).at(Some(line)));
         None
     };

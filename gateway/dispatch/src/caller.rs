@@ -78,9 +78,11 @@ pub(crate) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-/// Whether an answer says that it is JSON.
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+/// Whether an answer says that it is JSON, or does not say what it is and looks like it.
+pub(crate) fn is_json(headers: &HeaderMap, body: &[u8]) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return body.trim_ascii_start().starts_with(b"{") || body.trim_ascii_start().starts_with(b"[");
+    };
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }

@@ -40,7 +40,7 @@ fn accepted(response: &Response) -> Answer {
         replies: Vec::new(),
         complaint: complaint.map(str::to_owned),
     };
-    if response.body.iter().all(u8::is_ascii_whitespace) || !is_json(&response.headers) {
+    if response.body.iter().all(u8::is_ascii_whitespace) || !is_json(&response.headers, &response.body) {
         return nothing(None);
     }
     let Ok(body) = serde_json::from_slice::<Value>(&response.body) else {

@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::response::IntoResponse;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,13 +22,14 @@ use ipnet::IpNet;
 use portico_problem::{Kind, Problem};
 use portico_telemetry::Metrics;
 use portico_telemetry::metrics::{Limit, Refusal};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use crate::client_address::{ClientAddress, client_address};
 use crate::hooks::{self, Desk};
 use crate::limits::RateLimits;
+use crate::line_ends::LineEnds;
 use crate::options::Limits;
 
 /// What all connections of an edge share.
@@ -61,6 +62,7 @@ struct Watch {
     phase: Cell<Phase>,
     requests: Cell<u32>,
     under_way: Cell<u32>,
+    lines: LineEnds,
 }
 
 impl Watch {
@@ -79,7 +81,12 @@ impl Watch {
         }
     }
 
-    fn begins(&self) -> u32 {
+    fn begins(&self, has_body: bool) -> u32 {
+        if has_body {
+            self.lines.pass();
+        } else {
+            self.lines.next_head();
+        }
         self.requests.set(self.requests.get() + 1);
         self.under_way.set(self.under_way.get() + 1);
         self.phase.set(Phase::Request(Instant::now()));
@@ -100,13 +107,30 @@ struct Watched<S> {
     watch: Rc<Watch>,
 }
 
+impl<S: AsyncRead + Unpin> Watched<S> {
+    /// Reads a piece of a head, and looks at its line ends before the parser does.
+    fn poll_read_head(&mut self, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<std::io::Result<()>> {
+        let mut space = [0; 2048];
+        let room = space.len().min(buf.remaining());
+        let mut piece = ReadBuf::new(&mut space[..room]);
+        std::task::ready!(Pin::new(self.stream.inner_mut()).poll_read(cx, &mut piece))?;
+        let bytes = piece.filled_mut();
+        self.watch.lines.check(bytes);
+        buf.put_slice(bytes);
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncRead + Unpin> Read for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: ReadBufCursor<'_>,
     ) -> Poll<std::io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let read = match self.watch.lines.are_watched() {
+            true => self.poll_read_head(cx, buf),
+            false => Pin::new(&mut self.stream).poll_read(cx, buf),
+        };
         if read.is_ready() {
             self.watch.bytes_arrived();
         }
@@ -149,14 +173,19 @@ where
         phase: Cell::new(Phase::First(Instant::now())),
         requests: Cell::new(0),
         under_way: Cell::new(0),
+        lines: LineEnds::new(),
     });
+    if http2 {
+        // Frames, not lines.
+        watch.lines.pass();
+    }
     let io = Watched { stream: TokioIo::new(stream), watch: watch.clone() };
     let service = {
         let (shared, watch) = (shared.clone(), watch.clone());
         hyper::service::service_fn(move |request: Request<Incoming>| {
             let (shared, watch) = (shared.clone(), watch.clone());
             async move {
-                let nth = watch.begins();
+                let nth = watch.begins(http2 || !request.body().is_end_stream());
                 let mut response = answer(&shared, request, peer).await;
                 watch.ends();
                 let last = nth >= shared.limits.requests_per_connection || shared.draining.is_cancelled();
@@ -284,6 +313,7 @@ fn sane(request: &Request<Incoming>, limits: &Limits) -> Result<(), Problem> {
         match (hosts.next(), hosts.next()) {
             (Some(_), Some(_)) => return bad("two host headers"),
             (None, _) if request.version() == http::Version::HTTP_11 => return bad("no host header"),
+            (Some(host), None) if !is_host(host.as_bytes()) => return bad("the host header names no host"),
             _ => {}
         }
     }
@@ -295,6 +325,16 @@ fn sane(request: &Request<Incoming>, limits: &Limits) -> Result<(), Problem> {
         return bad("the method is not taken here");
     }
     Ok(())
+}
+
+/// A name or an address, perhaps with a port; or nothing, where a target has no host.
+fn is_host(text: &[u8]) -> bool {
+    if text.is_empty() {
+        return true;
+    }
+    let Ok(host) = http::uri::Authority::try_from(text) else { return false };
+    let port = host.as_str().rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+    !host.as_str().contains('@') && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
 /// Spawns HTTP/2's streams on the worker's own thread.

@@ -110,7 +110,8 @@ impl Desk {
                 Problem::new(Kind::PayloadTooLarge, format!("the body is above {cap} bytes")).with("limit", cap),
             ),
             BodyError::TooSlow => {
-                (Refusal::TooSlow, Problem::new(Kind::OperationTimeout, "the body came too slowly"))
+                let problem = Problem::new(Kind::OperationTimeout, "the body came too slowly");
+                (Refusal::TooSlow, problem.answered_with(StatusCode::REQUEST_TIMEOUT))
             }
             BodyError::Broken => {
                 (Refusal::Malformed, Problem::new(Kind::InvalidPayload, "the body ended before its stated length"))

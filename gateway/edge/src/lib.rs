@@ -15,6 +15,7 @@ mod connection;
 mod gate;
 mod hooks;
 mod limits;
+mod line_ends;
 mod listener;
 mod options;
 

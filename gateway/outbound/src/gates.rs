@@ -58,6 +58,13 @@ impl Gates {
         Some(until.saturating_duration_since(Instant::now()))
     }
 
+    /// An operator says that it works again: the next message is tried at once.
+    pub(crate) fn open(&self, installation: &InstallationId) {
+        if let Some(gate) = self.0.lock().get_mut(installation) {
+            gate.closed = None;
+        }
+    }
+
     /// Takes nothing for a while.
     pub(crate) fn close(&self, installation: &Arc<Installation>, pause: Duration) {
         let mut gates = self.0.lock();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use portico_contract::{EventId, Fault, FaultCode};
+use portico_contract::{EventId, Fault, FaultCode, InstallationId};
 use portico_lanes::Verdict;
 use portico_store::records::Conversation;
 use portico_store::{DeadReason, StoreError};
@@ -186,6 +186,13 @@ impl Sender {
         self.pacer(&work.installation).went_well();
         work.installation.is_well();
         self.metrics.sends(work.installation.id.as_str()).attention.set(0);
+    }
+
+    /// Tries an installation's messages again at once, whatever it waits for. The driver has to be told to go
+    /// on besides.
+    pub fn resume(&self, installation: &InstallationId) {
+        self.gates.open(installation);
+        self.metrics.sends(installation.as_str()).attention.set(0);
     }
 
     /// Whether an operator has just let it go: it is tried then, however old it is.

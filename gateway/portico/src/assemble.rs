@@ -163,7 +163,8 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         portico_lanes::Options::new(node),
         stop.child_token(),
     );
-    background(&stop, async move { sender.watch_ages().await });
+    let ages = sender.clone();
+    background(&stop, async move { ages.watch_ages().await });
 
     let bots: portico_outbound::Bots = {
         let dispatch = dispatch.clone();
@@ -214,6 +215,7 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
     let operations = Arc::new(operations::Running {
         dispatch: dispatch.clone(),
         outbound: outbound.clone(),
+        sender: sender.clone(),
         installations: installations.clone(),
         registrar: registrar.clone(),
         reload: Mutex::new(None),

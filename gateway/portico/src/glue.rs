@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use portico_contract::{BotId, ConversationId, EventId, InstallationId};
 use portico_dispatch::{Aliases, MediaMeta, Replies, Reply, ReplyError};
-use portico_outbound::{AcceptError, MediaLinks, Outbox, ReplyMessage};
+use portico_outbound::{MediaLinks, Outbox, ReplyMessage};
 use portico_store::records::TagMap;
 use portico_turns::Installations;
 
@@ -21,29 +21,45 @@ impl Replies for IntoOutbox {
         replies: Vec<Reply>,
         origin: EventId,
     ) -> Result<(), ReplyError> {
-        let messages = replies
+        let mut left: Vec<(usize, ReplyMessage)> = replies
             .into_iter()
-            .map(|reply| ReplyMessage { kind: reply.kind, payload: reply.payload, tags: TagMap::new() })
+            .map(|reply| {
+                let message =
+                    ReplyMessage { kind: reply.kind, payload: reply.payload, tags: TagMap::new() };
+                (reply.index, message)
+            })
             .collect();
-        match self.0.replies(bot, conversation, origin, messages).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(refusal(error)),
+        let mut first = Ok(());
+        // The outbox takes all or none. One that can't be sent must not silence the others.
+        while !left.is_empty() {
+            let messages = left.iter().map(|(_, message)| message.clone()).collect();
+            match self.0.replies(bot, conversation, origin, messages).await {
+                Ok(_) => break,
+                Err(error) if error.status() >= 500 || error.status() == 429 => {
+                    // What the store or a full outbox refuses is refused for now.
+                    return Err(ReplyError::Unavailable(error.to_string()));
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    let Some(place) = place(&reason).filter(|place| *place < left.len()) else {
+                        return Err(ReplyError::Refused { index: 0, reason });
+                    };
+                    let (index, _) = left.remove(place);
+                    if first.is_ok() {
+                        let reason =
+                            reason.replacen(&format!("messages[{place}]"), &format!("messages[{index}]"), 1);
+                        first = Err(ReplyError::Refused { index, reason });
+                    }
+                }
+            }
         }
+        first
     }
 }
 
-fn refusal(error: AcceptError) -> ReplyError {
-    // What the store or a full outbox refuses is refused for now; everything else is the answer's own fault.
-    if error.status() >= 500 || error.status() == 429 {
-        return ReplyError::Unavailable(error.to_string());
-    }
-    let reason = error.to_string();
-    let index = reason
-        .strip_prefix("messages[")
-        .and_then(|rest| rest.split(']').next())
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(0);
-    ReplyError::Refused { index, reason }
+/// Which message a refusal names: `messages[2].payload.text: …`.
+fn place(reason: &str) -> Option<usize> {
+    reason.strip_prefix("messages[")?.split_once(']')?.0.parse().ok()
 }
 
 /// Public addresses of media.

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use portico_admin::Operations;
 use portico_contract::{BotId, InstallationId};
-use portico_dispatch::Dispatch;
+use portico_dispatch::{BotStatus, BreakerView, Dispatch};
 use portico_lanes::{DriverHandle, GroupKey};
+use portico_outbound::Sender;
 use portico_problem::{Kind, Problem};
 use portico_turns::Installations;
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ pub(crate) type Reload = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 pub(crate) struct Running {
     pub(crate) dispatch: Dispatch,
     pub(crate) outbound: DriverHandle,
+    pub(crate) sender: Arc<Sender>,
     pub(crate) installations: Installations,
     pub(crate) registrar: Registrar,
     pub(crate) reload: Mutex<Option<Reload>>,
@@ -36,8 +38,8 @@ impl Operations for Running {
         match self.dispatch.bots().into_iter().find(|status| status.bot == *bot) {
             Some(status) => json!({
                 "core": status.core,
-                "breaker": format!("{:?}", status.breaker),
-                "paused": status.paused,
+                "breaker": breaker(&status.breaker),
+                "paused": is_paused(&status),
                 "conversationsWaiting": status.queued,
                 "conversationsRunning": status.running,
                 "moreInStore": status.more,
@@ -62,6 +64,7 @@ impl Operations for Running {
     }
 
     fn resume_installation(&self, installation: &InstallationId) {
+        self.sender.resume(installation);
         self.outbound.resume_group(&GroupKey::new(installation.as_str()));
         self.outbound.poke_group(&GroupKey::new(installation.as_str()));
     }
@@ -79,8 +82,25 @@ impl Operations for Running {
             .dispatch
             .bots()
             .iter()
-            .map(|status| json!({ "bot": status.bot, "breaker": format!("{:?}", status.breaker), "paused": status.paused }))
+            .map(|status| {
+                json!({ "bot": status.bot, "breaker": breaker(&status.breaker), "paused": is_paused(status) })
+            })
             .collect();
         json!({ "cores": breakers })
     }
+}
+
+fn breaker(view: &BreakerView) -> Value {
+    match view {
+        BreakerView::Closed => json!({ "state": "closed" }),
+        BreakerView::Open { since } => json!({ "state": "open", "forSeconds": since.as_secs() }),
+        BreakerView::Paused { since, reason } => {
+            json!({ "state": "paused", "forSeconds": since.as_secs(), "reason": reason })
+        }
+    }
+}
+
+/// Paused by an operator, or because its core is gone.
+fn is_paused(status: &BotStatus) -> bool {
+    status.paused || matches!(status.breaker, BreakerView::Paused { .. })
 }

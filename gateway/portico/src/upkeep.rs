@@ -41,6 +41,11 @@ pub(crate) async fn watch(store: Arc<dyn Store>, metrics: Arc<Metrics>, stop: Ca
         let (stats, health) = (store.stats(), store.health());
         metrics.journal_commits.inc_by(stats.commits.saturating_sub(commits));
         commits = stats.commits;
+        metrics.journal_sync_p50.set(stats.sync_p50.as_secs_f64());
+        metrics.journal_sync_p99.set(stats.sync_p99.as_secs_f64());
+        metrics.backlog.set(gauge(stats.backlog[0]));
+        let age = stats.oldest[0].map_or(0, |oldest| now().saturating_sub(oldest));
+        metrics.backlog_oldest.set(Duration::from_millis(age).as_secs_f64());
         metrics.dead_letters.set(gauge(stats.dead_letters));
         metrics.disk_free.set(gauge(stats.free_bytes));
         metrics.store_bytes.set(gauge(stats.log_bytes + stats.index_bytes));

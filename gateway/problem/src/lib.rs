@@ -133,6 +133,13 @@ impl Problem {
         problem
     }
 
+    /// Answers with this status in place of the kind's own. The `code` of the body stays: clients read it.
+    #[must_use]
+    pub fn answered_with(mut self, status: StatusCode) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
     /// Adds to `metadata`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {

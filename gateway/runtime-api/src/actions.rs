@@ -46,8 +46,12 @@ pub(crate) async fn call(
         None => api.actions.call(&caller.bot, &kind, input, key).await,
         Some(via) => match kind.split_once(':') {
             None => api.actions.call_on(via, &kind, input, key).await,
-            Some((alias, action)) if alias == &*via.alias => api.actions.call_on(via, action, input, key).await,
-            Some(_) => return Err(Problem::new(Kind::Forbidden, "an integration may call its own actions only")),
+            Some((alias, action)) if alias == &*via.alias => {
+                api.actions.call_on(via, action, input, key).await
+            }
+            Some(_) => {
+                return Err(Problem::new(Kind::Forbidden, "an integration may call its own actions only"));
+            }
         },
     };
     let output = match output.map_err(problems::action)? {

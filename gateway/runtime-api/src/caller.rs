@@ -69,10 +69,9 @@ impl FromRequestParts<Api> for Caller {
             .map_or("", |(_, token)| token.trim());
         let bot = header(&parts.headers, "x-bot-id")?;
         let bot = api.bots.authorize(bearer, bot).map_err(|refused| match refused {
-            Refused::Unknown => Problem::new(
-                Kind::Unauthorized,
-                "a bot's token is needed: authorization: Bearer <token>",
-            ),
+            Refused::Unknown => {
+                Problem::new(Kind::Unauthorized, "a bot's token is needed: authorization: Bearer <token>")
+            }
             Refused::OtherBot => Problem::new(Kind::Forbidden, "the token is not for the bot in x-bot-id"),
             Refused::WhichBot => {
                 Problem::new(Kind::InvalidPayload, "x-bot-id: is missing, and the token serves several bots")
@@ -114,6 +113,7 @@ fn integration(headers: &HeaderMap, api: &Api, bot: &BotId) -> Result<Option<Arc
             .of_bot(bot, alias)
             .filter(|found| [found.id.as_str(), alias, &found.connector.manifest().name].contains(&id)),
     };
-    let refused = || Problem::new(Kind::Forbidden, "the bot has no integration of this x-integration-id and -alias");
+    let refused =
+        || Problem::new(Kind::Forbidden, "the bot has no integration of this x-integration-id and -alias");
     found.map(Some).ok_or_else(refused)
 }

@@ -95,7 +95,8 @@ pub(crate) async fn create(
     let draft = Draft::read(&api, &caller, &body.value, "")?;
     let conversation = draft.conversation();
     if !api.commit(caller.records.conversation_changes(None, &conversation)).await? {
-        let problem = Problem::new(Kind::AlreadyExists, "this conversation exists already; use get-or-create");
+        let problem =
+            Problem::new(Kind::AlreadyExists, "this conversation exists already; use get-or-create");
         return Err(problem.with("id", conversation.id.to_string()));
     }
     Ok(answer(&caller, &conversation))
@@ -117,11 +118,7 @@ pub(crate) async fn get_or_create(
 /// A conversation.
 #[utoipa::path(get, path = "/v1/chat/conversations/{id}", operation_id = "getConversation", tag = "conversations",
     params(("id" = String, Path)), responses((status = 200, body = ConversationAnswer)))]
-pub(crate) async fn get(
-    State(_): State<Api>,
-    caller: Caller,
-    Segments(id): Segments<String>,
-) -> Answer<ConversationAnswer> {
+pub(crate) async fn get(caller: Caller, Segments(id): Segments<String>) -> Answer<ConversationAnswer> {
     let conversation = addressed(&caller, &id).await?;
     Ok(answer(&caller, &conversation.value))
 }
@@ -161,17 +158,25 @@ pub(crate) async fn update(
 /// Removes a conversation with its messages and states.
 #[utoipa::path(delete, path = "/v1/chat/conversations/{id}", operation_id = "deleteConversation",
     tag = "conversations", params(("id" = String, Path)), responses((status = 200, body = Done)))]
-pub(crate) async fn delete(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer<Done> {
+pub(crate) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+) -> Answer<Done> {
     let records = &caller.records;
     let mut tries = 0;
     while tries < TRIES {
         let old = addressed(&caller, &id).await?;
-        let batch = records.messages_oldest_first(old.value.id, None, BATCH).await.map_err(problems::store)?.items;
+        let batch =
+            records.messages_oldest_first(old.value.id, None, BATCH).await.map_err(problems::store)?.items;
         let is_last = batch.len() < BATCH;
-        let mut changes: Vec<_> = batch.iter().flat_map(|message| records.message_removal_changes(message)).collect();
+        let mut changes: Vec<_> =
+            batch.iter().flat_map(|message| records.message_removal_changes(message)).collect();
         if is_last {
             changes.extend(records.conversation_removal_changes(&old).await.map_err(problems::store)?);
-            changes.extend(crate::states::removal(&caller, StateType::Conversation, &old.value.id.to_string()).await?);
+            changes.extend(
+                crate::states::removal(&caller, StateType::Conversation, &old.value.id.to_string()).await?,
+            );
         }
         match api.commit(changes).await? {
             true if is_last => return Ok(axum::Json(Done {})),
@@ -209,7 +214,8 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, query: Query) -
         let (mut found, mut cursor) = (Vec::new(), paging.key());
         // A filter that fits little must not make one call read a whole table.
         for _ in 0..16 {
-            let page = records.conversations(cursor, paging.size - found.len()).await.map_err(problems::store)?;
+            let page =
+                records.conversations(cursor, paging.size - found.len()).await.map_err(problems::store)?;
             found.extend(page.items.into_iter().filter(|row| wanted.takes(&row.value)));
             cursor = page.next;
             if cursor.is_none() || found.len() == paging.size {
@@ -221,7 +227,10 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, query: Query) -
     }
     let mut rows = Vec::new();
     if let Some((first, others)) = participants.split_first() {
-        let user = |id: &str| portico_contract::UserId::parse(id).map_err(|_| bad_query("participantIds", "must be ids of users"));
+        let user = |id: &str| {
+            portico_contract::UserId::parse(id)
+                .map_err(|_| bad_query("participantIds", "must be ids of users"))
+        };
         let others = others.iter().map(|id| user(id)).collect::<Result<Vec<_>, _>>()?;
         'ids: for id in records.conversations_of(&user(first)?, MOST).await.map_err(problems::store)? {
             for other in &others {
@@ -264,8 +273,9 @@ impl Wanted {
             span: Span::read(query)?,
             via: caller.via.clone(),
             // Its id names it as well as its alias.
-            integration: integration
-                .map(|name| api.named(&caller.bot, name).map_or_else(|| name.to_owned(), |found| found.alias.to_string())),
+            integration: integration.map(|name| {
+                api.named(&caller.bot, name).map_or_else(|| name.to_owned(), |found| found.alias.to_string())
+            }),
             channel: query.one("channel").map(str::to_owned),
             least: query.number("minMessageCount")?,
             most: query.number("maxMessageCount")?,
@@ -284,7 +294,10 @@ impl Wanted {
 }
 
 /// A conversation, if this caller may see it.
-pub(crate) async fn visible(caller: &Caller, id: ConversationId) -> Result<Option<Versioned<Conversation>>, Problem> {
+pub(crate) async fn visible(
+    caller: &Caller,
+    id: ConversationId,
+) -> Result<Option<Versioned<Conversation>>, Problem> {
     let mut found = caller.records.conversation(id).await.map_err(problems::store)?;
     if found.is_none()
         && let Some(moved) = caller.records.moved_conversation(id).await.map_err(problems::store)?
@@ -300,7 +313,11 @@ pub(crate) async fn addressed(caller: &Caller, id: &str) -> Result<Versioned<Con
 }
 
 /// The conversation that a field of a body names.
-pub(crate) async fn referenced(caller: &Caller, id: &str, field: &str) -> Result<Versioned<Conversation>, Problem> {
+pub(crate) async fn referenced(
+    caller: &Caller,
+    id: &str,
+    field: &str,
+) -> Result<Versioned<Conversation>, Problem> {
     let missing = || no_reference(field, "the conversation");
     let id = ConversationId::parse(id).map_err(|_| missing())?;
     visible(caller, id).await?.ok_or_else(missing)
@@ -332,7 +349,8 @@ impl Draft {
         if let Some(integration) = &integration
             && !integration.connector.manifest().channels.contains_key(&new.channel)
         {
-            let known: Vec<&str> = integration.connector.manifest().channels.keys().map(String::as_str).collect();
+            let known: Vec<&str> =
+                integration.connector.manifest().channels.keys().map(String::as_str).collect();
             return Err(Problem::field(
                 format!("{place}channel"),
                 format!("must be a channel of the integration: {}", known.join(", ")),
@@ -340,9 +358,12 @@ impl Draft {
         }
         let given = names::stored(caller.view(), &new.tags, &format!("{place}tags"))?;
         let rename = |name: &str| own_name(name, integration.as_deref(), &new.channel);
-        let tags: TagMap = names::set(given).into_iter().map(|(name, value)| (rename(&name), value)).collect();
+        let tags: TagMap =
+            names::set(given).into_iter().map(|(name, value)| (rename(&name), value)).collect();
         Ok(Self {
-            identity: integration.as_deref().and_then(|integration| identity(integration, &new.channel, &tags)),
+            identity: integration
+                .as_deref()
+                .and_then(|integration| identity(integration, &new.channel, &tags)),
             // A digest, as of all conversations: lanes are spread by its bytes.
             fresh: ConversationId::of_thread(
                 &caller.bot,
@@ -362,7 +383,11 @@ impl Draft {
         Conversation {
             id: self.identity.as_ref().map_or(self.fresh, |identity| identity.id),
             installation: self.integration.as_ref().map(|integration| integration.id.clone()),
-            integration: self.integration.as_ref().map(|integration| integration.alias.to_string()).unwrap_or_default(),
+            integration: self
+                .integration
+                .as_ref()
+                .map(|integration| integration.alias.to_string())
+                .unwrap_or_default(),
             channel: self.channel.clone(),
             key: self.identity.as_ref().map(|identity| identity.key.clone()).unwrap_or_default(),
             tags: self.tags.clone(),
@@ -391,7 +416,8 @@ fn own_name(name: &str, integration: Option<&Installation>, channel: &str) -> St
 /// The thread that the channel's identity tags name, if any of them is given.
 fn identity(integration: &Installation, channel: &str, tags: &TagMap) -> Option<Identity> {
     let spec = integration.connector.manifest().channels.get(channel)?;
-    let stored: Vec<String> = spec.identity.iter().map(|name| format!("{}:{name}", integration.alias)).collect();
+    let stored: Vec<String> =
+        spec.identity.iter().map(|name| format!("{}:{name}", integration.alias)).collect();
     let given: Vec<String> = stored.iter().filter(|name| tags.contains_key(*name)).cloned().collect();
     if given.is_empty() {
         return None;
@@ -416,7 +442,8 @@ pub(crate) async fn found(
     let installation = draft.integration.as_ref().map(|integration| &integration.id);
     let kind = format!("conversation:{}:{}", installation.map_or("", |id| id.as_str()), draft.channel);
     // What is told apart by the whole identity is the provider's thread, whatever else is said of it.
-    let by_identity = draft.identity.as_ref().filter(|identity| identity.tags.iter().all(|tag| telling.contains_key(tag)));
+    let by_identity =
+        draft.identity.as_ref().filter(|identity| identity.tags.iter().all(|tag| telling.contains_key(tag)));
     let _turn = api.turn(&format!("{} {kind} {telling:?}", caller.bot)).await;
     let records = &caller.records;
     let fits = |row: &Conversation| {

@@ -7,8 +7,8 @@ use portico_outbound::{bot_lane, no_installation};
 use portico_problem::Problem;
 use portico_store::records::{Due, GatewayEvent, Scheduled, View, event_json, schedule_changes, scheduled};
 use portico_store::{
-    Append, Change, Commit, Committed, EventFilter, EventKind, EventOutcome, Expect, Key, KeyRange, Lane, NewEvent,
-    Once, StoredEvent, Table,
+    Append, Change, Commit, Committed, EventFilter, EventKind, EventOutcome, Expect, Key, KeyRange, Lane,
+    NewEvent, Once, StoredEvent, Table,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -76,7 +76,11 @@ type Answer<T> = Result<axum::Json<T>, Problem>;
 #[utoipa::path(post, path = "/v1/chat/events", operation_id = "createEvent", tag = "events",
     params(("idempotency-key" = Option<String>, Header, description = "the same key with the same body gives the first answer for 48 h")),
     request_body = NewEventBody, responses((status = 200, body = EventAnswer)))]
-pub(crate) async fn create(State(api): State<Api>, caller: Caller, body: Json<NewEventBody>) -> Answer<EventAnswer> {
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    body: Json<NewEventBody>,
+) -> Answer<EventAnswer> {
     let once = caller.once("createEvent", body.digest);
     let body = body.value;
     let (event, lane, installation) = read(&caller, &body).await?;
@@ -84,7 +88,13 @@ pub(crate) async fn create(State(api): State<Api>, caller: Caller, body: Json<Ne
     let at = now();
     let (changes, shown) = match &body.schedule {
         Some(schedule) => {
-            let waiting = Waiting { event, due: schedule.due(at)?, created_at: at, via: own_id(&caller), canceled: false };
+            let waiting = Waiting {
+                event,
+                due: schedule.due(at)?,
+                created_at: at,
+                via: own_id(&caller),
+                canceled: false,
+            };
             let what = Scheduled::Event { bot: caller.bot.clone(), id, event: waiting.event.clone() };
             let mut changes = schedule_changes(&thing(id), Some(waiting.due), &what);
             changes.push(Change::put(Table::Event, row(&caller, id), encode(&waiting)));
@@ -141,7 +151,11 @@ pub(crate) async fn create(State(api): State<Api>, caller: Caller, body: Json<Ne
 /// An event, also one whose time has not come.
 #[utoipa::path(get, path = "/v1/chat/events/{id}", operation_id = "getEvent", tag = "events",
     params(("id" = String, Path)), responses((status = 200, body = EventAnswer)))]
-pub(crate) async fn get(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer<EventAnswer> {
+pub(crate) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+) -> Answer<EventAnswer> {
     let event = lookup(&api, &caller, path::event(&id)?).await?.ok_or_else(|| not_found("event"))?;
     Ok(axum::Json(EventAnswer { event }))
 }
@@ -183,7 +197,8 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, query: Query) -
             journal = true;
             next = Some(vec![b'j']);
         } else {
-            next = after.as_ref().map(|key| [&[if journal { b'j' } else { b'w' }], key.0.as_slice()].concat());
+            next =
+                after.as_ref().map(|key| [&[if journal { b'j' } else { b'w' }], key.0.as_slice()].concat());
         }
         cursor = after;
         if next.is_none() || events.len() == paging.size {
@@ -196,7 +211,11 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, query: Query) -
 /// Calls off an event whose time has not come.
 #[utoipa::path(delete, path = "/v1/chat/events/scheduled/{id}", operation_id = "cancelScheduledEvent",
     tag = "events", params(("id" = String, Path)), responses((status = 200, body = Done)))]
-pub(crate) async fn cancel(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer<Done> {
+pub(crate) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+) -> Answer<Done> {
     let id = path::event(&id)?;
     let missing = || not_found("scheduled event");
     let (mut waiting, version) = waiting_row(&caller, id).await?.ok_or_else(missing)?;
@@ -306,7 +325,9 @@ async fn read(
         event.user_id = Some(crate::users::referenced(caller, id, "userId").await?.value.id);
     }
     if let Some(id) = &body.workflow_id {
-        crate::workflows::read(caller, id).await?.ok_or_else(|| no_reference("workflowId", "the workflow"))?;
+        crate::workflows::read(caller, id)
+            .await?
+            .ok_or_else(|| no_reference("workflowId", "the workflow"))?;
     }
     Ok((event, lane, installation))
 }
@@ -315,7 +336,9 @@ async fn read(
 fn own_type<'a>(caller: &Caller, kind: &'a str) -> &'a str {
     match caller.view() {
         View::Bot => kind,
-        View::Integration(alias) => kind.strip_prefix(alias).and_then(|rest| rest.strip_prefix(':')).unwrap_or(kind),
+        View::Integration(alias) => {
+            kind.strip_prefix(alias).and_then(|rest| rest.strip_prefix(':')).unwrap_or(kind)
+        }
     }
 }
 
@@ -326,6 +349,12 @@ fn show(api: &Shared, caller: &Caller, stored: &StoredEvent) -> Value {
     let mut shown = event_json(stored, &caller.bot, alias);
     if let Some(payload) = shown.get_mut("payload") {
         api.media.publish(&stored.installation, payload);
+        // Clients read an object, whatever a connector's own event carries.
+        match payload {
+            Value::Object(_) => {}
+            Value::Null => *payload = json!({}),
+            other => *payload = json!({ "data": other.take() }),
+        }
     }
     if let Some(Value::String(kind)) = shown.get_mut("type") {
         *kind = own_type(caller, kind).to_owned();

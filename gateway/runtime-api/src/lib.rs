@@ -39,6 +39,9 @@ mod users;
 mod wire;
 mod workflows;
 
+#[cfg(test)]
+extern crate self as portico_runtime_api;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -66,7 +66,9 @@ pub(crate) fn page<T>(
     if rows.len() >= MOST {
         return Err(Problem::new(
             Kind::LimitExceeded,
-            format!("this list has more than {MOST} entries; narrow it by tags or dates, or leave the order out"),
+            format!(
+                "this list has more than {MOST} entries; narrow it by tags or dates, or leave the order out"
+            ),
         ));
     }
     rows.sort_by_cached_key(|row| place(row));
@@ -80,7 +82,9 @@ pub(crate) fn page<T>(
         None => None,
     };
     let follows = |row: &T| {
-        after.as_ref().is_none_or(|after| if order.ascending { place(row) > *after } else { place(row) < *after })
+        after
+            .as_ref()
+            .is_none_or(|after| if order.ascending { place(row) > *after } else { place(row) < *after })
     };
     let mut page: Vec<T> = rows.into_iter().filter(follows).take(paging.size + 1).collect();
     let more = page.len() > paging.size;

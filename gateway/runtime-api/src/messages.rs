@@ -89,7 +89,11 @@ fn answer(caller: &Caller, message: &Message) -> axum::Json<MessageAnswer> {
 #[utoipa::path(post, path = "/v1/chat/messages", operation_id = "createMessage", tag = "messages",
     params(("idempotency-key" = Option<String>, Header, description = "the same key with the same body gives the first answer for 48 h")),
     request_body = MessageBody, responses((status = 200, body = MessageAnswer)))]
-pub(crate) async fn create(State(api): State<Api>, caller: Caller, body: Json<MessageBody>) -> Answer<MessageAnswer> {
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    body: Json<MessageBody>,
+) -> Answer<MessageAnswer> {
     let once = caller.once("createMessage", body.digest);
     let new = new_message(&caller, &body.value, "", once).await?;
     let message = match &body.value.schedule {
@@ -97,7 +101,9 @@ pub(crate) async fn create(State(api): State<Api>, caller: Caller, body: Json<Me
             let due = schedule.due(now())?;
             api.outbox.schedule(new, due).await
         }
-        Some(_) => return Err(Problem::field("schedule", "is for messages of the bot, not of an integration")),
+        Some(_) => {
+            return Err(Problem::field("schedule", "is for messages of the bot, not of an integration"));
+        }
         None if caller.via.is_none() => api.outbox.accept(new).await,
         None => api.outbox.incoming(new).await,
     };
@@ -123,7 +129,7 @@ pub(crate) async fn get_or_create(
 /// A message, also one whose time has not come.
 #[utoipa::path(get, path = "/v1/chat/messages/{id}", operation_id = "getMessage", tag = "messages",
     params(("id" = String, Path)), responses((status = 200, body = MessageAnswer)))]
-pub(crate) async fn get(State(_): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer<MessageAnswer> {
+pub(crate) async fn get(caller: Caller, Segments(id): Segments<String>) -> Answer<MessageAnswer> {
     let id = path::message(&id)?;
     if let Some(message) = visible(&caller, id).await? {
         return Ok(answer(&caller, &message.value));
@@ -152,7 +158,11 @@ pub(crate) async fn update(
 /// Removes a message; the bot's is taken back at the provider where the channel can.
 #[utoipa::path(delete, path = "/v1/chat/messages/{id}", operation_id = "deleteMessage", tag = "messages",
     params(("id" = String, Path)), responses((status = 200, body = Done)))]
-pub(crate) async fn delete(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer<Done> {
+pub(crate) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+) -> Answer<Done> {
     let id = path::message(&id)?;
     if visible(&caller, id).await?.is_some() {
         api.outbox.delete(&caller.bot, id).await.map_err(problems::accept)?;
@@ -179,8 +189,11 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, query: Query) -
     let tags = names::filter(caller.view(), query.tags());
     // Reads the dates once for the store and once for what it does not filter.
     let span = Span::read(&query)?;
-    let filter =
-        MessageFilter { tags: tags.is.clone(), after: query.time("afterDate")?, before: query.time("beforeDate")? };
+    let filter = MessageFilter {
+        tags: tags.is.clone(),
+        after: query.time("afterDate")?,
+        before: query.time("beforeDate")?,
+    };
     let conversation = query.one("conversationId");
     let paging = Paging::read(&api, &caller.bot, format!("messages {conversation:?}"), &query)?;
     let records = &caller.records;
@@ -201,7 +214,8 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, query: Query) -
             seen.insert(message.conversation, is_ours);
         }
         let is_ours = seen.get(&message.conversation).copied().unwrap_or(caller.via.is_none());
-        if is_ours && names::passes(&message.tags, &tags) && span.has(message.created_at, message.updated_at) {
+        if is_ours && names::passes(&message.tags, &tags) && span.has(message.created_at, message.updated_at)
+        {
             messages.push(message_json(message, caller.view()));
         }
     }
@@ -212,7 +226,9 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, query: Query) -
 /// A message, if this caller may see it.
 pub(crate) async fn visible(caller: &Caller, id: MessageId) -> Result<Option<Versioned<Message>>, Problem> {
     let Some(message) = caller.records.message(id).await.map_err(problems::store)? else { return Ok(None) };
-    if caller.via.is_some() && crate::conversations::visible(caller, message.value.conversation).await?.is_none() {
+    if caller.via.is_some()
+        && crate::conversations::visible(caller, message.value.conversation).await?.is_none()
+    {
         return Ok(None);
     }
     Ok(Some(message))
@@ -223,7 +239,9 @@ async fn waiting(caller: &Caller, id: MessageId) -> Result<Option<(Due, Message)
     let thing = format!("message:{}", EventId(id.0));
     let due = scheduled(caller.records.store().as_ref(), &thing).await.map_err(problems::store)?;
     Ok(due.and_then(|due| match due.what.clone() {
-        Scheduled::Message { bot, message } if bot == caller.bot && caller.via.is_none() => Some((due, *message)),
+        Scheduled::Message { bot, message } if bot == caller.bot && caller.via.is_none() => {
+            Some((due, *message))
+        }
         _ => None,
     }))
 }
@@ -239,7 +257,12 @@ pub(crate) async fn new_message(
     let conversation = match ConversationId::parse(&body.conversation_id) {
         // The outbox itself looks whether it is there.
         Ok(id) if caller.via.is_none() && place.is_empty() => id,
-        _ => crate::conversations::referenced(caller, &body.conversation_id, &field("conversationId")).await?.value.id,
+        _ => {
+            crate::conversations::referenced(caller, &body.conversation_id, &field("conversationId"))
+                .await?
+                .value
+                .id
+        }
     };
     let user = match UserId::parse(&body.user_id) {
         Ok(id) if place.is_empty() => id,
@@ -302,7 +325,8 @@ pub(crate) async fn known(
     conversation: ConversationId,
 ) -> Result<Known, Problem> {
     let records = &caller.records;
-    let has_all = |message: &Message| telling.iter().all(|(name, value)| message.tags.get(name) == Some(value));
+    let has_all =
+        |message: &Message| telling.iter().all(|(name, value)| message.tags.get(name) == Some(value));
     let claimed = records.claim(kind, &names::claim_of(telling)).await.map_err(problems::store)?;
     if let Some((id, _)) = &claimed
         && let Ok(id) = MessageId::parse(id)

@@ -26,10 +26,16 @@ pub(crate) fn stored(view: View<'_>, given: &TagInput, place: &str) -> Result<Ta
     let mut tags = TagInput::new();
     for (name, value) in given {
         if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
-            return Err(Problem::field(place, format!("names must have 1 to {MAX_NAME} bytes, none a control character")));
+            return Err(Problem::field(
+                place,
+                format!("names must have 1 to {MAX_NAME} bytes, none a control character"),
+            ));
         }
         if value.as_ref().is_some_and(|value| value.len() > MAX_VALUE) {
-            return Err(Problem::field(format!("{place}.{name}"), format!("must have at most {MAX_VALUE} bytes")));
+            return Err(Problem::field(
+                format!("{place}.{name}"),
+                format!("must have at most {MAX_VALUE} bytes"),
+            ));
         }
         if name.starts_with(OWN) {
             continue;
@@ -68,7 +74,10 @@ pub(crate) fn telling(
 ) -> Result<TagMap, Problem> {
     let Some(by) = by.filter(|by| !by.is_empty()) else {
         if tags.is_empty() {
-            return Err(Problem::field(format!("{place}tags"), "must have a tag by which the object is known again"));
+            return Err(Problem::field(
+                format!("{place}tags"),
+                "must have a tag by which the object is known again",
+            ));
         }
         return Ok(tags.clone());
     };

@@ -32,7 +32,11 @@ pub(crate) async fn observe(State(operation): State<Operation>, request: Request
     });
     let took = begun.elapsed();
     operation.metrics.record(response.status().as_u16(), took);
-    tracing::debug!(operation = operation.name, status = response.status().as_u16(), took_ms = took.as_millis() as u64);
+    tracing::debug!(
+        operation = operation.name,
+        status = response.status().as_u16(),
+        took_ms = took.as_millis() as u64
+    );
     response
 }
 

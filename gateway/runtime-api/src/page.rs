@@ -30,7 +30,12 @@ pub(crate) struct Paging<'a> {
 
 impl<'a> Paging<'a> {
     /// Reads `pageSize` and `nextToken`. A token is good for the bot and the list (`scope`) that it was made for.
-    pub(crate) fn read(api: &'a Shared, bot: &'a BotId, scope: String, query: &Query) -> Result<Self, Problem> {
+    pub(crate) fn read(
+        api: &'a Shared,
+        bot: &'a BotId,
+        scope: String,
+        query: &Query,
+    ) -> Result<Self, Problem> {
         let size = query.number("pageSize")?.unwrap_or(SIZE);
         if size == 0 {
             return Err(bad_query("pageSize", "must be from 1 to 100"));
@@ -39,7 +44,8 @@ impl<'a> Paging<'a> {
         let mut paging = Self { api, bot, scope, size, after: None };
         if let Some(token) = query.one("nextToken") {
             let cursor = paging.open(token);
-            let wrong = || bad_query("nextToken", "is none of this list; leave it out to begin from the start");
+            let wrong =
+                || bad_query("nextToken", "is none of this list; leave it out to begin from the start");
             paging.after = Some(cursor.ok_or_else(wrong)?);
         }
         Ok(paging)

@@ -53,7 +53,8 @@ pub(crate) async fn list(
     let conversation = crate::conversations::addressed(&caller, &id).await?.value.id;
     let paging = Paging::read(&api, &caller.bot, format!("participants {conversation}"), &query)?;
     let records = &caller.records;
-    let page = records.participants(conversation, paging.key(), paging.size).await.map_err(problems::store)?;
+    let page =
+        records.participants(conversation, paging.key(), paging.size).await.map_err(problems::store)?;
     let mut participants = Vec::with_capacity(page.items.len());
     for id in page.items {
         if let Some(user) = records.user(&id).await.map_err(problems::store)? {
@@ -85,7 +86,6 @@ pub(crate) async fn add(
     tag = "participants", params(("id" = String, Path), ("userId" = String, Path)),
     responses((status = 200, body = ParticipantAnswer)))]
 pub(crate) async fn get(
-    State(_): State<Api>,
     caller: Caller,
     Segments((id, user)): Segments<(String, String)>,
 ) -> Answer<ParticipantAnswer> {

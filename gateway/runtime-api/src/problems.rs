@@ -35,7 +35,9 @@ pub(crate) fn store(error: StoreError) -> Problem {
             tracing::error!(%error, "a row could not be read");
             Problem::new(Kind::Internal, "stored data could not be read")
         }
-        StoreError::Conflict { .. } => Problem::unavailable("others keep changing the same thing; try again", 1),
+        StoreError::Conflict { .. } => {
+            Problem::unavailable("others keep changing the same thing; try again", 1)
+        }
         StoreError::Unavailable(_) | StoreError::Fenced { .. } => {
             tracing::warn!(%error, "the store did not answer");
             Problem::unavailable("the store is unavailable", 5)
@@ -50,7 +52,9 @@ pub(crate) fn accept(error: AcceptError) -> Problem {
         AcceptError::Store(error) => store(error),
         AcceptError::InvalidPayload(error) => Problem::field(error.field, error.reason),
         AcceptError::NotFound => not_found("message"),
-        AcceptError::ReferenceNotFound("the conversation") => no_reference("conversationId", "the conversation"),
+        AcceptError::ReferenceNotFound("the conversation") => {
+            no_reference("conversationId", "the conversation")
+        }
         AcceptError::ReferenceNotFound("the user") => no_reference("userId", "the user"),
         other => paused(Problem::new(kind(other.api_type()), other.to_string()), pause),
     }
@@ -75,7 +79,9 @@ pub(crate) fn action(error: ActionError) -> Problem {
 fn paused(problem: Problem, pause: Option<Duration>) -> Problem {
     match pause {
         // Rounded up: a caller that comes back too soon is sent away again.
-        Some(pause) => problem.retry_after(pause.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)),
+        Some(pause) => {
+            problem.retry_after(pause.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1))
+        }
         None => problem,
     }
 }

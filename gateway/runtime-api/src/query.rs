@@ -41,8 +41,13 @@ impl Query {
 
     /// All values of a repeated parameter, also of `name[]` and `name[0]`.
     pub(crate) fn many(&self, name: &str) -> Vec<&str> {
-        let is_ours = |key: &str| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('['));
-        self.0.iter().filter(|(key, value)| is_ours(key) && !value.is_empty()).map(|(_, value)| value.as_str()).collect()
+        let is_ours =
+            |key: &str| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('['));
+        self.0
+            .iter()
+            .filter(|(key, value)| is_ours(key) && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     /// The tags of a filter, in the caller's names.
@@ -61,7 +66,10 @@ impl Query {
     /// A point in time.
     pub(crate) fn time(&self, name: &str) -> Result<Option<Millis>, Problem> {
         self.one(name)
-            .map(|text| time(text).ok_or_else(|| bad_query(name, "must be an ISO 8601 time such as 2026-01-02T03:04:05Z")))
+            .map(|text| {
+                time(text)
+                    .ok_or_else(|| bad_query(name, "must be an ISO 8601 time such as 2026-01-02T03:04:05Z"))
+            })
             .transpose()
     }
 
@@ -75,7 +83,9 @@ impl Query {
     /// One of some words.
     pub(crate) fn word<'a>(&'a self, name: &str, words: &[&str]) -> Result<Option<&'a str>, Problem> {
         match self.one(name) {
-            Some(word) if !words.contains(&word) => Err(bad_query(name, &format!("must be one of {}", words.join(", ")))),
+            Some(word) if !words.contains(&word) => {
+                Err(bad_query(name, &format!("must be one of {}", words.join(", "))))
+            }
             word => Ok(word),
         }
     }

@@ -66,7 +66,11 @@ type Place = Segments<(String, String, String)>;
 #[utoipa::path(get, path = "/v1/chat/states/{type}/{id}/{name}", operation_id = "getState", tag = "states",
     params(("type" = wire::StateKind, Path), ("id" = String, Path), ("name" = String, Path)),
     responses((status = 200, body = FoundState)))]
-pub(crate) async fn get(State(api): State<Api>, caller: Caller, Segments(place): Place) -> Answer<FoundState> {
+pub(crate) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    Segments(place): Place,
+) -> Answer<FoundState> {
     let slot = Slot::find(&api, &caller, &place).await?;
     let state = slot.live().await?.ok_or_else(|| not_found("state"))?;
     let state = slot.used(state).await;
@@ -102,7 +106,9 @@ pub(crate) async fn get_or_set(
 ) -> Answer<FoundState> {
     let slot = Slot::find(&api, &caller, &place).await?;
     let expiry = checked_expiry(body.value.expiry)?;
-    let payload = checked(body.value.payload.ok_or_else(|| Problem::field("payload", "is missing, must be an object"))?)?;
+    let payload = checked(
+        body.value.payload.ok_or_else(|| Problem::field("payload", "is missing, must be an object"))?,
+    )?;
     let _turn = api.turn(&format!("state {} {place:?}", caller.bot)).await;
     let (mut state, written) = slot.write(|old| old.is_none().then(|| (payload.clone(), expiry))).await?;
     if !written {
@@ -123,7 +129,8 @@ pub(crate) async fn patch(
 ) -> Answer<StateAnswer> {
     let slot = Slot::find(&api, &caller, &place).await?;
     let expiry = checked_expiry(body.value.expiry)?;
-    let fields = body.value.payload.ok_or_else(|| Problem::field("payload", "is missing, must be an object"))?;
+    let fields =
+        body.value.payload.ok_or_else(|| Problem::field("payload", "is missing, must be an object"))?;
     let _turn = api.turn(&format!("state {} {place:?}", caller.bot)).await;
     let (state, _) = slot
         .write(|old| {
@@ -159,7 +166,10 @@ fn checked(payload: Map<String, Value>) -> Result<Value, Problem> {
     let payload = Value::Object(payload);
     let bytes = payload.to_string().len();
     if bytes > MAX_PAYLOAD {
-        return Err(Problem::new(Kind::PayloadTooLarge, format!("payload has {bytes} bytes, {MAX_PAYLOAD} are allowed")));
+        return Err(Problem::new(
+            Kind::PayloadTooLarge,
+            format!("payload has {bytes} bytes, {MAX_PAYLOAD} are allowed"),
+        ));
     }
     Ok(payload)
 }
@@ -189,10 +199,16 @@ impl<'a> Slot<'a> {
         (kind, owner, name): &(String, String, String),
     ) -> Result<Self, Problem> {
         let kind = StateType::parse(kind).ok_or_else(|| {
-            Problem::new(Kind::InvalidIdentifier, "the type must be conversation, user, bot, integration or workflow")
+            Problem::new(
+                Kind::InvalidIdentifier,
+                "the type must be conversation, user, bot, integration or workflow",
+            )
         })?;
         if name.is_empty() || name.len() > MAX_NAME {
-            return Err(Problem::new(Kind::InvalidIdentifier, format!("the name must have 1 to {MAX_NAME} bytes")));
+            return Err(Problem::new(
+                Kind::InvalidIdentifier,
+                format!("the name must have 1 to {MAX_NAME} bytes"),
+            ));
         }
         let owner = owner_of(api, caller, kind, owner).await?.ok_or_else(|| not_found(kind.as_str()))?;
         Ok(Self { api, caller, kind, owner, name: caller.view().stored_name(name) })
@@ -283,8 +299,13 @@ impl<'a> Slot<'a> {
                 return Ok(self.answer_row(&gone));
             };
             if self.api.commit(self.caller.records.state_removal_changes(&old)).await? {
-                let gone =
-                    StateRow { payload: json!({}), expiry: None, expires_at: None, updated_at: at, ..old.value };
+                let gone = StateRow {
+                    payload: json!({}),
+                    expiry: None,
+                    expires_at: None,
+                    updated_at: at,
+                    ..old.value
+                };
                 return Ok(self.answer_row(&gone));
             }
         }
@@ -314,7 +335,12 @@ fn new_id() -> String {
     format!("state_{}", base32(uuid::Uuid::now_v7().as_bytes()))
 }
 
-async fn owner_of(api: &Shared, caller: &Caller, kind: StateType, owner: &str) -> Result<Option<String>, Problem> {
+async fn owner_of(
+    api: &Shared,
+    caller: &Caller,
+    kind: StateType,
+    owner: &str,
+) -> Result<Option<String>, Problem> {
     Ok(match kind {
         StateType::Bot => (owner == caller.bot.as_str()).then(|| owner.to_owned()),
         StateType::Conversation => match ConversationId::parse(owner) {

@@ -89,7 +89,11 @@ fn answer(caller: &Caller, user: &User) -> axum::Json<UserAnswer> {
 /// Makes a user.
 #[utoipa::path(post, path = "/v1/chat/users", operation_id = "createUser", tag = "users",
     request_body = NewUser, responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn create(State(api): State<Api>, caller: Caller, body: Json<NewUser>) -> Answer<UserAnswer> {
+pub(crate) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    body: Json<NewUser>,
+) -> Answer<UserAnswer> {
     let draft = Draft::read(&api, &caller, &body.value, "")?;
     let user = draft.user();
     if !api.commit(caller.records.user_changes(None, &user)).await? {
@@ -102,7 +106,11 @@ pub(crate) async fn create(State(api): State<Api>, caller: Caller, body: Json<Ne
 /// Finds a user by its tags, or makes it; at once from many sides it is made once.
 #[utoipa::path(post, path = "/v1/chat/users/get-or-create", operation_id = "getOrCreateUser", tag = "users",
     request_body = NewUser, responses((status = 200, body = FoundUser)))]
-pub(crate) async fn get_or_create(State(api): State<Api>, caller: Caller, body: Json<NewUser>) -> Answer<FoundUser> {
+pub(crate) async fn get_or_create(
+    State(api): State<Api>,
+    caller: Caller,
+    body: Json<NewUser>,
+) -> Answer<FoundUser> {
     let (user, created) = found(&api, &caller, &body.value, "").await?;
     Ok(axum::Json(FoundUser { user: user_json(&user, caller.view()), meta: Created { created } }))
 }
@@ -110,7 +118,7 @@ pub(crate) async fn get_or_create(State(api): State<Api>, caller: Caller, body: 
 /// A user.
 #[utoipa::path(get, path = "/v1/chat/users/{id}", operation_id = "getUser", tag = "users",
     params(("id" = String, Path)), responses((status = 200, body = UserAnswer)))]
-pub(crate) async fn get(State(_): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer<UserAnswer> {
+pub(crate) async fn get(caller: Caller, Segments(id): Segments<String>) -> Answer<UserAnswer> {
     let user = known(&caller, &path::user(&id)?).await?.ok_or_else(|| not_found("user"))?;
     Ok(answer(&caller, &user.value))
 }
@@ -155,10 +163,15 @@ pub(crate) async fn update(
 /// Removes a user, its place in conversations, and its states.
 #[utoipa::path(delete, path = "/v1/chat/users/{id}", operation_id = "deleteUser", tag = "users",
     params(("id" = String, Path)), responses((status = 200, body = Done)))]
-pub(crate) async fn delete(State(api): State<Api>, caller: Caller, Segments(id): Segments<String>) -> Answer<Done> {
+pub(crate) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+) -> Answer<Done> {
     let id = path::user(&id)?;
     for _ in 0..TRIES {
-        let old = caller.records.user(&id).await.map_err(problems::store)?.ok_or_else(|| not_found("user"))?;
+        let old =
+            caller.records.user(&id).await.map_err(problems::store)?.ok_or_else(|| not_found("user"))?;
         let mut changes = caller.records.user_removal_changes(&old).await.map_err(problems::store)?;
         changes.extend(crate::states::removal(&caller, StateType::User, id.as_str()).await?);
         if api.commit(changes).await? {
@@ -186,7 +199,8 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, query: Query) -
     let records = &caller.records;
     let takes = |user: &User| span.has(user.created_at, user.updated_at) && names::passes(&user.tags, &tags);
     let conversation = query.one("conversationId").map(path::conversation).transpose()?;
-    let show = |users: &[Versioned<User>]| users.iter().map(|user| user_json(&user.value, caller.view())).collect();
+    let show =
+        |users: &[Versioned<User>]| users.iter().map(|user| user_json(&user.value, caller.view())).collect();
 
     if order.is_kept() && conversation.is_none() && tags.is.is_empty() {
         let paging = Paging::read(&api, &caller.bot, "users".into(), &query)?;
@@ -285,8 +299,10 @@ impl Draft {
     fn read(api: &Shared, caller: &Caller, new: &NewUser, place: &str) -> Result<Self, Problem> {
         let integration = integration(api, caller, new.integration_name.as_deref(), place)?;
         let given = names::stored(caller.view(), &new.tags, &format!("{place}tags"))?;
-        let tags: TagMap =
-            names::set(given).into_iter().map(|(name, value)| (own_name(&name, integration.as_deref()), value)).collect();
+        let tags: TagMap = names::set(given)
+            .into_iter()
+            .map(|(name, value)| (own_name(&name, integration.as_deref()), value))
+            .collect();
         Ok(Self {
             identity: identity(api, caller, &tags),
             tags,
@@ -388,7 +404,9 @@ pub(crate) async fn found(
             {
                 return Ok((user.value, false));
             }
-            if let Some(user) = records.users_tagged(&telling, 1).await.map_err(problems::store)?.into_iter().next() {
+            if let Some(user) =
+                records.users_tagged(&telling, 1).await.map_err(problems::store)?.into_iter().next()
+            {
                 return Ok((user.value, false));
             }
             if let Some(identity) = &draft.identity
@@ -396,7 +414,12 @@ pub(crate) async fn found(
             {
                 return Ok((user.value, false));
             }
-            changes.push(records.claim_change("user", &claim, user.id.as_str(), claimed.map(|(_, version)| version)));
+            changes.push(records.claim_change(
+                "user",
+                &claim,
+                user.id.as_str(),
+                claimed.map(|(_, version)| version),
+            ));
         }
         changes.extend(records.user_changes(None, &user));
         if api.commit(changes).await? {

@@ -16,7 +16,6 @@ macro_rules! object {
         $(#[$doc])*
         #[derive(Debug, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        #[expect(dead_code, reason = "read by the generator of openapi.json and by tests")]
         pub(crate) struct $name { $($(#[$field_doc])* pub(crate) $field: $kind,)+ }
     };
 }
@@ -334,8 +333,9 @@ impl Schedule {
     pub(crate) fn due(&self, now: u64) -> Result<u64, portico_problem::Problem> {
         use portico_problem::Problem;
         match (&self.date_time, self.delay) {
-            (Some(text), None) => crate::query::time(text)
-                .ok_or_else(|| Problem::field("schedule.dateTime", "must be an ISO 8601 time such as 2026-01-02T03:04:05Z")),
+            (Some(text), None) => crate::query::time(text).ok_or_else(|| {
+                Problem::field("schedule.dateTime", "must be an ISO 8601 time such as 2026-01-02T03:04:05Z")
+            }),
             (None, Some(delay)) => Ok(now.saturating_add(delay)),
             _ => Err(Problem::field("schedule", "must have either dateTime or delay")),
         }

@@ -106,7 +106,8 @@ async fn run(store: &Arc<SledStore>, seconds: u64, base: u64, settle: bool) {
 }
 
 fn main() {
-    let folder = std::env::args().nth(1).map_or_else(|| std::env::temp_dir().join("portico-append"), PathBuf::from);
+    let folder =
+        std::env::args().nth(1).map_or_else(|| std::env::temp_dir().join("portico-append"), PathBuf::from);
     if folder.exists() {
         println!("the folder {} exists; give a new one", folder.display());
         return;

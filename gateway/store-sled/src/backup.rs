@@ -57,7 +57,10 @@ fn refuse_full(folder: &Path) -> Result<(), StoreError> {
     if is_empty(folder)? {
         return Ok(());
     }
-    Err(StoreError::Unavailable(format!("the folder {} is not empty; give an empty or a new one", folder.display())))
+    Err(StoreError::Unavailable(format!(
+        "the folder {} is not empty; give an empty or a new one",
+        folder.display()
+    )))
 }
 
 /// Copies a file and brings the copy to the medium; `length` cuts it.
@@ -113,7 +116,10 @@ impl SledStore {
                 .and_then(|()| copy_folder(&shared.path("files"), &folder.join("files")))
                 .and_then(|()| {
                     let facts = BackupFacts { made_at, position };
-                    io("write the backup's facts", replace_file(&folder.join("backup"), facts.text().as_bytes()))
+                    io(
+                        "write the backup's facts",
+                        replace_file(&folder.join("backup"), facts.text().as_bytes()),
+                    )
                 });
             // Whoever asked may have gone.
             let _gone = done.send(copied);

@@ -149,7 +149,9 @@ impl Indexer {
             let after = self.one(Bound::Excluded(&first[..]), Bound::Unbounded, false)?;
             let end = after.map(|(key, _)| key);
             let mut block = match &before {
-                Some((key, value)) => blocks::decode(value, &mut names).map_err(|_| bad_row(Tree::Event, key))?,
+                Some((key, value)) => {
+                    blocks::decode(value, &mut names).map_err(|_| bad_row(Tree::Event, key))?
+                }
                 None => Events::new(),
             };
             // In slices, so that one window of many events needs little memory.
@@ -265,7 +267,8 @@ fn has_room(shared: &Shared, mem: &Mem) -> bool {
 
 /// Writes a snapshot once the log has grown enough since the last one.
 fn snapshot_if_due(shared: &Shared, indexer: &mut Indexer) -> Result<(), StoreError> {
-    let last = crate::snapshot::list(&indexer.path)?.last().and_then(|path| crate::snapshot::position_of(path));
+    let last =
+        crate::snapshot::list(&indexer.path)?.last().and_then(|path| crate::snapshot::position_of(path));
     let (from, to) = (frame::split(last.unwrap_or(1 << 32)).0, frame::split(indexer.checkpoint.position).0);
     let grown = u64::from(to.saturating_sub(from)) * u64::from(shared.segments.bytes);
     // A large index is written less often, so that snapshots stay a small part of all writing.
@@ -279,14 +282,18 @@ fn snapshot_if_due(shared: &Shared, indexer: &mut Indexer) -> Result<(), StoreEr
 fn flush(shared: &Shared, indexer: &mut Indexer, mem: &Mem) -> Result<(), StoreError> {
     let mut tries = 0;
     loop {
-        // A full disk is waited for; sled would not survive it.
-        let waits = !has_room(shared, mem) && shared.level() >= DiskLevel::RefuseHooks;
+        // A full disk is waited for, whatever the levels are set to; sled would not survive it.
+        let waits = !has_room(shared, mem);
+        shared.index_waits.store(waits, Ordering::Relaxed);
+        if waits && shared.level() < DiskLevel::RefuseHooks {
+            shared.set_level(DiskLevel::RefuseHooks);
+        }
         let result = if waits { Err(shared.disk_full()) } else { indexer.flush(mem) };
         match result {
             Ok(()) => {
                 *shared.index_problem.lock() = None;
                 shared.checkpointed.store(mem.upto, Ordering::Relaxed);
-                shared.state.write().thaw(shared.options.idle_lanes);
+                shared.state.write().thaw();
                 shared.queue.nudge();
                 if let Err(error) = snapshot_if_due(shared, indexer) {
                     tracing::error!("no snapshot of the index was written: {error}");
@@ -302,11 +309,9 @@ fn flush(shared: &Shared, indexer: &mut Indexer, mem: &Mem) -> Result<(), StoreE
                 if shared.queue.is_closed() && tries > 3 || shared.is_failed.load(Ordering::Acquire) {
                     return Err(error);
                 }
-                if !waits {
-                    if let Err(error) = indexer.reopen(shared) {
-                        tracing::error!("the index cannot be opened again: {error}");
-                        *shared.index_problem.lock() = Some(format!("{error}; a restart rebuilds the index"));
-                    }
+                if !waits && let Err(error) = indexer.reopen(shared) {
+                    tracing::error!("the index cannot be opened again: {error}");
+                    *shared.index_problem.lock() = Some(format!("{error}; a restart rebuilds the index"));
                 }
                 std::thread::sleep(RETRY);
             }

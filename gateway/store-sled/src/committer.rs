@@ -12,13 +12,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use portico_store::{Committed, Durability, Lane, StoreError};
+use portico_contract::EventId;
+use portico_store::{Committed, Durability, EventOutcome, Lane, StoreError};
 
 use crate::decide::{Decided, Decider, Hints, Load, Verdict, admit};
 use crate::fill::NoRoom;
 use crate::frame;
 use crate::op::{self, Op};
 use crate::queue::{Job, Task};
+use crate::record::EventRow;
 use crate::relay::{Answer, Relay, Slot, Wakes};
 use crate::shared::{Handle, now};
 
@@ -152,7 +154,17 @@ impl Committer {
             Task::Rescue(records) => {
                 let mut answer = Ok(Committed::Done(Vec::new()));
                 for (id, record, row) in records {
-                    let ops = vec![Op::Rescue { record, id, row }];
+                    // Settled meanwhile: nothing needs it any more.
+                    match self.is_needed(&id, &row) {
+                        Ok(true) => {}
+                        Ok(false) => continue,
+                        Err(error) => {
+                            answer = Err(error);
+                            break;
+                        }
+                    }
+                    let from = row.place.segment;
+                    let ops = vec![Op::Rescue { record, id, row, from }];
                     if let Err(error) = self.log(Decided { ops, ..Decided::default() }) {
                         answer = Err(error);
                         break;
@@ -165,6 +177,12 @@ impl Committer {
         if self.buffer.len() >= BATCH_BYTES {
             self.write();
         }
+    }
+
+    /// Whether an event is unsettled or a dead letter.
+    fn is_needed(&self, id: &EventId, row: &EventRow) -> Result<bool, StoreError> {
+        let outcome = self.shared.outcome(id, row)?;
+        Ok(matches!(outcome, EventOutcome::Pending | EventOutcome::Dead))
     }
 
     fn commit(&mut self, commit: portico_store::Commit, hints: Hints) -> Answer {
@@ -261,7 +279,8 @@ impl Committer {
 
     /// Memory in front of the index is bounded: waits while the index is far behind.
     fn wait_for_index(&mut self) -> Result<(), StoreError> {
-        let limit = usize::try_from(self.shared.options.checkpoint_bytes).unwrap_or(usize::MAX).saturating_mul(3);
+        let limit =
+            usize::try_from(self.shared.options.checkpoint_bytes).unwrap_or(usize::MAX).saturating_mul(3);
         if self.shared.state.read().mem.bytes <= limit {
             return Ok(());
         }
@@ -286,7 +305,8 @@ impl Committer {
 
     /// Ends the segment and goes over to the next. The buffer is empty.
     fn rotate(&mut self) -> Result<(), StoreError> {
-        let next = self.shared.filler.next(self.shared.segments.bytes).map_err(|no_room| self.refuse(no_room))?;
+        let next =
+            self.shared.filler.next(self.shared.segments.bytes).map_err(|no_room| self.refuse(no_room))?;
         let start = frame::open(&mut self.buffer);
         frame::close(&mut self.buffer, start, self.segment, self.offset, frame::END);
         self.flush_buffer();
@@ -311,7 +331,9 @@ impl Committer {
         }
         let disk = &self.shared.segments.disk;
         let started = Instant::now();
-        let done = disk.write_at(&self.file, &self.buffer, u64::from(self.offset)).and_then(|()| disk.sync(&self.file));
+        let done = disk
+            .write_at(&self.file, &self.buffer, u64::from(self.offset))
+            .and_then(|()| disk.sync(&self.file));
         match done {
             Ok(()) => {
                 self.shared.syncs.add(started.elapsed());
@@ -323,7 +345,8 @@ impl Committer {
             }
             Err(error) => {
                 let segment = crate::segments::file_name(self.segment);
-                self.shared.fail(format!("writing log segment {segment} at offset {} failed: {error}", self.offset));
+                self.shared
+                    .fail(format!("writing log segment {segment} at offset {} failed: {error}", self.offset));
             }
         }
     }
@@ -369,13 +392,14 @@ impl Committer {
             state.mem.bytes as u64 > options.checkpoint_bytes
         };
         let (segment, offset) = frame::split(self.frozen_position);
-        let logged = u64::from(self.segment - segment.min(self.segment)) * u64::from(self.shared.segments.bytes)
+        let logged = u64::from(self.segment - segment.min(self.segment))
+            * u64::from(self.shared.segments.bytes)
             + u64::from(self.offset).saturating_sub(u64::from(offset));
         let late = self.frozen_at.elapsed() >= options.checkpoint_every && position != self.frozen_position;
         if !full && !late && logged < options.checkpoint_bytes && self.checkpoints.is_empty() {
             return;
         }
-        let mem = self.shared.state.write().freeze(position);
+        let mem = self.shared.state.write().freeze(position, options.idle_lanes);
         self.frozen_at = Instant::now();
         self.frozen_position = position;
         self.shared.indexer.flush(mem, std::mem::take(&mut self.checkpoints));

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use portico_contract::{EventId, Millis};
 use portico_store::{
-    Append, Appended, Attempt, Change, Commit, DeadReason, DiskLevel, Dir, EventOutcome, Expect, Fence, Lane,
+    Append, Appended, Attempt, Change, Commit, DeadReason, Dir, DiskLevel, EventOutcome, Expect, Fence, Lane,
     LaneState, Once, StoreError, Table,
 };
 
@@ -85,7 +85,9 @@ pub(crate) fn admit(commit: &Commit, level: DiskLevel, free_bytes: u64) -> Resul
     if level < DiskLevel::RefuseHooks || commit.changes.is_empty() {
         return Ok(());
     }
-    let settles = |change: &Change| matches!(change, Change::Settle { .. } | Change::Defer { .. } | Change::Bury { .. });
+    let settles = |change: &Change| {
+        matches!(change, Change::Settle { .. } | Change::Defer { .. } | Change::Bury { .. })
+    };
     let fits = match level {
         DiskLevel::SettleOnly => {
             commit.changes.iter().any(settles)
@@ -116,20 +118,24 @@ impl<'a> Decider<'a> {
     }
 
     pub(crate) fn decide(mut self, commit: Commit) -> Result<Verdict, StoreError> {
-        if let Some(once) = commit.once {
-            if let Some(answer) = self.once(once)? {
-                return Ok(Verdict::Same(answer));
-            }
+        if let Some(once) = commit.once
+            && let Some(answer) = self.once(once)?
+        {
+            return Ok(Verdict::Same(answer));
         }
         for (place, change) in commit.changes.into_iter().enumerate() {
             match change {
                 Change::Append(append) => self.append(append)?,
                 Change::Replay { event } => self.replay(event)?,
-                Change::Settle { fence, lane, through, outcome } => self.settle(fence, lane, through, outcome)?,
+                Change::Settle { fence, lane, through, outcome } => {
+                    self.settle(fence, lane, through, outcome)?
+                }
                 Change::Defer { fence, lane, seq, due, attempt, counts } => {
                     self.defer(fence, lane, seq, due, &attempt, counts)?;
                 }
-                Change::Bury { fence, lane, seq, reason, attempt } => self.bury(fence, lane, seq, reason, attempt)?,
+                Change::Bury { fence, lane, seq, reason, attempt } => {
+                    self.bury(fence, lane, seq, reason, attempt)?
+                }
                 Change::Unbury { bot, event } => {
                     let (row, note) = self.dead_letter(&bot, event)?;
                     self.requeue(event, &row, note.attempts)?;
@@ -139,7 +145,9 @@ impl<'a> Decider<'a> {
                     self.put_note(event, Note { fate: Fate::Dropped, ..note });
                 }
                 Change::Release { lane } => self.release(lane)?,
-                Change::Write { table, key, value, expect } => self.write(place, table, &key.0, value, expect)?,
+                Change::Write { table, key, value, expect } => {
+                    self.write(place, table, &key.0, value, expect)?
+                }
             }
         }
         Ok(Verdict::Do(self.out))
@@ -153,8 +161,13 @@ impl<'a> Decider<'a> {
         if let Some(byte) = self.state.once.day_of(&once.key.0) {
             let key = once_key(near(byte, today), &once.key.0);
             if let Some(cell) = self.cell(Tree::Once, &key)? {
-                let (hash, _) = cell.data.split_first_chunk::<16>().ok_or_else(|| bad_row(Tree::Once, &key))?;
-                return if *hash == once.hash { Ok(Some(cell.data.slice(16..))) } else { Err(StoreError::KeyReused) };
+                let (hash, _) =
+                    cell.data.split_first_chunk::<16>().ok_or_else(|| bad_row(Tree::Once, &key))?;
+                return if *hash == once.hash {
+                    Ok(Some(cell.data.slice(16..)))
+                } else {
+                    Err(StoreError::KeyReused)
+                };
             }
         }
         let data = [&once.hash[..], &once.answer].concat().into();
@@ -332,17 +345,19 @@ impl<'a> Decider<'a> {
 
     fn take_dead(&mut self, at: Millis, event: &EventId) -> Result<(), StoreError> {
         let key = dead_key(at, event);
-        if self.state.cell(Tree::Dead, &key).is_none() {
-            if let Some(cell) = self.index.get(Tree::Dead, &key)? {
-                self.out.loads.push(Load::Cell(Tree::Dead, key.clone(), cell));
-            }
+        // Into the open window, since the frozen one may reach the engine before this is applied.
+        if self.state.mem.get(Tree::Dead, &key).is_none()
+            && let Some(cell) = self.cell(Tree::Dead, &key)?
+        {
+            self.out.loads.push(Load::Cell(Tree::Dead, key.clone(), cell));
         }
         self.put(Tree::Dead, key, None);
         Ok(())
     }
 
     fn check(&self, fence: Fence, lane: Lane) -> Result<(), StoreError> {
-        let valid = fence.shard == lane.shard() && fence.epoch == self.state.epoch && self.state.owner.is_some();
+        let valid =
+            fence.shard == lane.shard() && fence.epoch == self.state.epoch && self.state.owner.is_some();
         if valid { Ok(()) } else { Err(StoreError::Fenced { shard: lane.shard() }) }
     }
 
@@ -381,7 +396,13 @@ impl<'a> Decider<'a> {
         Ok(())
     }
 
-    fn settle(&mut self, fence: Fence, lane: Lane, through: u64, outcome: EventOutcome) -> Result<(), StoreError> {
+    fn settle(
+        &mut self,
+        fence: Fence,
+        lane: Lane,
+        through: u64,
+        outcome: EventOutcome,
+    ) -> Result<(), StoreError> {
         self.check(fence, lane)?;
         let view = *self.view(lane)?;
         if through < view.head {
@@ -434,7 +455,14 @@ impl<'a> Decider<'a> {
         self.wait(lane, seq, state, due.unwrap_or(0), attempts)
     }
 
-    fn wait(&mut self, lane: Lane, seq: u64, state: LaneState, due: Millis, attempts: u32) -> Result<(), StoreError> {
+    fn wait(
+        &mut self,
+        lane: Lane,
+        seq: u64,
+        state: LaneState,
+        due: Millis,
+        attempts: u32,
+    ) -> Result<(), StoreError> {
         let view = self.view(lane)?;
         *view = View { state, attempts, ..*view };
         self.out.ops.push(Op::Wait { lane, seq, state, due, attempts });
@@ -507,11 +535,17 @@ impl<'a> Decider<'a> {
     }
 
     fn row_version(&self, place: usize, key: &[u8]) -> Result<Option<u64>, StoreError> {
-        let mine = self.out.ops.iter().any(|op| matches!(op, Op::Cell { tree: Tree::Rows, key: at, .. } if at == key));
-        if !mine && self.state.cell(Tree::Rows, key).is_none() && self.hints.generation == self.state.generation {
-            if let Some((_, version)) = self.hints.versions.iter().find(|(at, _)| *at == place) {
-                return Ok(*version);
-            }
+        let mine = self
+            .out
+            .ops
+            .iter()
+            .any(|op| matches!(op, Op::Cell { tree: Tree::Rows, key: at, .. } if at == key));
+        if !mine
+            && self.state.cell(Tree::Rows, key).is_none()
+            && self.hints.generation == self.state.generation
+            && let Some((_, version)) = self.hints.versions.iter().find(|(at, _)| *at == place)
+        {
+            return Ok(*version);
         }
         Ok(self.cell(Tree::Rows, key)?.map(|cell| cell.version))
     }

@@ -16,7 +16,8 @@ use crate::shared::Shared;
 
 /// Zeros in a new store's first segment before it opens; the rest follows in the background.
 pub(crate) const FIRST_FILL: u32 = 1024 * 1024;
-const STEP: u32 = 8 * 1024 * 1024;
+/// Zeros that follow at once in the first segment.
+const STEP: u32 = 4 * 1024 * 1024;
 /// Pause after a failure to find room.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -202,26 +203,31 @@ fn measure(shared: &Shared) {
     shared.free.store(space.free, std::sync::atomic::Ordering::Relaxed);
     let total = space.used.saturating_add(space.free).max(1);
     let percent = u8::try_from(space.used.saturating_mul(100) / total).unwrap_or(100);
-    let level = if shared.filler.is_full() || percent >= limits.settle_percent || space.free < limits.settle_free {
-        DiskLevel::SettleOnly
-    } else if percent >= limits.refuse_percent || space.free < limits.refuse_free {
-        DiskLevel::RefuseHooks
-    } else if percent >= limits.warn_percent {
-        DiskLevel::Warn
-    } else {
-        DiskLevel::Fine
-    };
+    let level =
+        if shared.filler.is_full() || percent >= limits.settle_percent || space.free < limits.settle_free {
+            DiskLevel::SettleOnly
+        } else if percent >= limits.refuse_percent
+            || space.free < limits.refuse_free
+            || shared.index_waits.load(std::sync::atomic::Ordering::Relaxed)
+        {
+            DiskLevel::RefuseHooks
+        } else if percent >= limits.warn_percent {
+            DiskLevel::Warn
+        } else {
+            DiskLevel::Fine
+        };
     shared.set_level(level);
     if level <= DiskLevel::Warn && limits.reserve > 0 {
         let path = shared.path("reserve");
         // Not while it would itself bring the next level about.
-        if !path.exists() && space.free > limits.refuse_free.saturating_add(2 * limits.reserve) {
-            if let Err(error) = make_reserve(&path, limits.reserve) {
-                tracing::debug!("no reserve was made: {error}");
-                // A part of it is worth nothing.
-                if let Err(error) = std::fs::remove_file(&path).or_else(gone) {
-                    tracing::debug!("the reserve's part stays: {error}");
-                }
+        if !path.exists()
+            && space.free > limits.refuse_free.saturating_add(2 * limits.reserve)
+            && let Err(error) = make_reserve(&path, limits.reserve)
+        {
+            tracing::debug!("no reserve was made: {error}");
+            // A part of it is worth nothing.
+            if let Err(error) = std::fs::remove_file(&path).or_else(gone) {
+                tracing::debug!("the reserve's part stays: {error}");
             }
         }
     }

@@ -34,7 +34,7 @@ pub(crate) fn close(out: &mut Vec<u8>, start: usize, segment: u32, base: u32, ki
     header[20] = kind;
     let sum = crc32c::crc32c(&out[start + 4..]);
     out[start..start + 4].copy_from_slice(&sum.to_le_bytes());
-    while out.len() % 8 != 0 {
+    while !out.len().is_multiple_of(8) {
         out.push(0);
     }
 }

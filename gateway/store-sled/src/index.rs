@@ -204,11 +204,18 @@ impl Writer {
     }
 
     /// Takes an old value out of the sum, and its parts out of the engine.
-    fn forget(&mut self, tree: Tree, key: &[u8], old: Option<Vec<u8>>, new: Option<&[u8]>) -> Result<(), StoreError> {
+    fn forget(
+        &mut self,
+        tree: Tree,
+        key: &[u8],
+        old: Option<Vec<u8>>,
+        new: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
         let Some(old) = old else { return Ok(()) };
         self.sum.remove(tree, key, &old);
         let Ok(opened) = unseal(tree, key, &old) else { return Ok(()) };
-        let kept = new.and_then(|new| unseal(tree, key, new).ok()).is_some_and(|new| new.version == opened.version);
+        let kept =
+            new.and_then(|new| unseal(tree, key, new).ok()).is_some_and(|new| new.version == opened.version);
         if opened.big && !kept {
             let parts = parts_of(opened.data).map_or(0, |(_, parts)| parts);
             for part in 0..parts {
@@ -221,7 +228,13 @@ impl Writer {
         Ok(())
     }
 
-    pub(crate) fn put(&mut self, tree: Tree, key: &[u8], version: u64, data: &[u8]) -> Result<(), StoreError> {
+    pub(crate) fn put(
+        &mut self,
+        tree: Tree,
+        key: &[u8],
+        version: u64,
+        data: &[u8],
+    ) -> Result<(), StoreError> {
         if data.len() <= PART {
             return self.put_sealed(tree, key, &seal(tree, key, version, 0, data));
         }

@@ -27,7 +27,9 @@ impl KeySet {
 
     /// The last day of a key, modulo 256.
     pub(crate) fn day_of(&self, key: &[u8; 16]) -> Option<u8> {
-        self.table.find(Self::hash(&self.hasher, key), |known| known[..15] == key[..15]).map(|known| known[15])
+        self.table
+            .find(Self::hash(&self.hasher, key), |known| known[..15] == key[..15])
+            .map(|known| known[15])
     }
 
     pub(crate) fn contains(&self, key: &[u8; 16]) -> bool {

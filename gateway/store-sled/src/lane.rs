@@ -59,7 +59,11 @@ impl LaneMem {
         let guess = usize::try_from(seq.checked_sub(first)?).ok()?;
         match self.entries.get(guess) {
             Some(entry) if entry.seq == seq => Some(entry),
-            _ => self.entries.binary_search_by_key(&seq, |entry| entry.seq).ok().and_then(|at| self.entries.get(at)),
+            _ => self
+                .entries
+                .binary_search_by_key(&seq, |entry| entry.seq)
+                .ok()
+                .and_then(|at| self.entries.get(at)),
         }
     }
 
@@ -194,4 +198,3 @@ pub(crate) fn decode_chunk(first: u64, value: &[u8]) -> Result<Vec<Pend>, Bad> {
 pub(crate) fn chunk_length(value: &[u8]) -> u64 {
     (value.len() / 33) as u64
 }
-

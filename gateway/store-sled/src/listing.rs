@@ -50,19 +50,24 @@ impl Shared {
 
     pub(crate) fn due_lanes(&self, dir: Dir, now: Millis, n: usize) -> Vec<LaneHead> {
         let state = self.state.read();
-        let due = state.due.range((dir, 0, first_of(Dir::Inbound, 0))..=(dir, now, last_of(Dir::Outbound, 255)));
+        let due =
+            state.due.range((dir, 0, first_of(Dir::Inbound, 0))..=(dir, now, last_of(Dir::Outbound, 255)));
         due.take(n).filter_map(|(_, _, at)| state.lanes.get(at).map(|lane| lane.as_head(*at))).collect()
     }
 
     pub(crate) fn first_due(&self, dir: Dir) -> Option<Millis> {
         let state = self.state.read();
-        let mut due =
-            state.due.range((dir, 0, first_of(Dir::Inbound, 0))..=(dir, Millis::MAX, last_of(Dir::Outbound, 255)));
+        let mut due = state
+            .due
+            .range((dir, 0, first_of(Dir::Inbound, 0))..=(dir, Millis::MAX, last_of(Dir::Outbound, 255)));
         due.next().map(|(_, due, _)| *due)
     }
 
     /// Some rows of the journal's index below an id, newest first; an empty list at the end.
-    pub(crate) fn events_below(&self, upper: Option<EventId>) -> Result<Vec<(EventId, EventRow)>, StoreError> {
+    pub(crate) fn events_below(
+        &self,
+        upper: Option<EventId>,
+    ) -> Result<Vec<(EventId, EventRow)>, StoreError> {
         let mut names = Names::default();
         let mut upper = upper;
         loop {
@@ -138,8 +143,11 @@ impl Shared {
     }
 
     pub(crate) fn attempts_on(&self, id: EventId) -> Result<Vec<Attempt>, StoreError> {
-        let rows = self.range(Tree::Try, Bound::Included(id.0.to_vec()), prefix_end(&id.0), false, usize::MAX)?;
-        rows.iter().map(|(key, cell)| decode_attempt(&cell.data).map_err(|_| bad_row(Tree::Try, key))).collect()
+        let rows =
+            self.range(Tree::Try, Bound::Included(id.0.to_vec()), prefix_end(&id.0), false, usize::MAX)?;
+        rows.iter()
+            .map(|(key, cell)| decode_attempt(&cell.data).map_err(|_| bad_row(Tree::Try, key)))
+            .collect()
     }
 
     pub(crate) fn list_dead(

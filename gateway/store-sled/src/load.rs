@@ -38,7 +38,14 @@ pub(crate) fn state_of(engine: &std::sync::Arc<dyn Engine>, now: Millis) -> Resu
     Ok((state, sum))
 }
 
-fn take(state: &mut State, tree: Tree, key: &[u8], data: &[u8], names: &mut Names, now: Millis) -> Result<(), ()> {
+fn take(
+    state: &mut State,
+    tree: Tree,
+    key: &[u8],
+    data: &[u8],
+    names: &mut Names,
+    now: Millis,
+) -> Result<(), ()> {
     match tree {
         Tree::Lane => {
             let at = read_lane_key(key).map_err(|_| ())?;
@@ -109,7 +116,8 @@ pub(crate) fn close_holes(state: &mut State, index: &Index) -> Result<u64, Store
                 left.entry(entry.seq).or_insert(entry);
             }
         }
-        let left: Vec<_> = left.into_values().filter(|entry| (lane.head..lane.next).contains(&entry.seq)).collect();
+        let left: Vec<_> =
+            left.into_values().filter(|entry| (lane.head..lane.next).contains(&entry.seq)).collect();
         let lost = lane.next - lane.head - left.len() as u64;
         if lost > 0 {
             broken.push((*at, left, lost));
@@ -137,7 +145,10 @@ pub(crate) fn complete(state: &mut State, index: &Index) -> Result<(), StoreErro
                 continue;
             }
             let gap = || {
-                StoreError::Damaged(format!("entry {seq} of the lane of {} is missing in the index", at.conversation))
+                StoreError::Damaged(format!(
+                    "entry {seq} of the lane of {} is missing in the index",
+                    at.conversation
+                ))
             };
             let first = lane.chunk_of(seq).ok_or_else(gap)?;
             let key = crate::lane::chunk_key(*at, first);
@@ -145,7 +156,8 @@ pub(crate) fn complete(state: &mut State, index: &Index) -> Result<(), StoreErro
                 Some(known) => known.cloned(),
                 None => index.get(Tree::Chunk, &key)?,
             };
-            let run = decode_chunk(first, &cell.ok_or_else(gap)?.data).map_err(|_| bad_row(Tree::Chunk, &key))?;
+            let run =
+                decode_chunk(first, &cell.ok_or_else(gap)?.data).map_err(|_| bad_row(Tree::Chunk, &key))?;
             for entry in run.iter().filter(|entry| entry.seq >= seq && entry.seq < lane.next) {
                 let entry = lane.find(entry.seq).unwrap_or(entry);
                 pins.push((entry.event, entry.place.segment));

@@ -21,7 +21,10 @@ pub(crate) fn take(folder: &Path) -> Result<File, StoreError> {
             let mut holder = String::new();
             io("read LOCK", file.read_to_string(&mut holder))?;
             let holder = if holder.trim().is_empty() { "another process" } else { holder.trim() };
-            return Err(StoreError::Unavailable(format!("the store in {} is in use by {holder}", folder.display())));
+            return Err(StoreError::Unavailable(format!(
+                "the store in {} is in use by {holder}",
+                folder.display()
+            )));
         }
         Err(error) => return io("lock the store", Err(error.into())),
     }

@@ -97,8 +97,8 @@ pub(crate) enum Op {
     Cell { tree: Tree, key: Vec<u8>, version: u64, data: Option<Bytes> },
     /// A new owner of all shards.
     Epoch { epoch: u64 },
-    /// A record copied forward.
-    Rescue { record: Bytes, id: EventId, row: EventRow },
+    /// A record copied forward out of a segment; which one is known only while it happens.
+    Rescue { record: Bytes, id: EventId, row: EventRow, from: u32 },
 }
 
 /// Appends an operation to a frame. Records get their place from `base`, the log position of `out`'s start.
@@ -252,7 +252,7 @@ pub(crate) fn decode(payload: &[u8], segment: u32, offset: u32, names: &mut Name
                 };
                 let head = record::read_head(record, place, names)?;
                 let row = EventRow { rescued: true, ..head.row };
-                Op::Rescue { record: Bytes::new(), id: head.id, row }
+                Op::Rescue { record: Bytes::new(), id: head.id, row, from: 0 }
             }
             _ => return Err(Bad),
         };

@@ -47,11 +47,11 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Queues a job; gives it back when the store has closed.
-    pub(crate) fn push(&self, job: Job) -> Result<(), Job> {
+    /// Queues a job; false when the store has closed.
+    pub(crate) fn push(&self, job: Job) -> bool {
         let mut waiting = self.waiting.lock();
         if waiting.closed {
-            return Err(job);
+            return false;
         }
         waiting.jobs.push_back(job);
         let asleep = waiting.asleep;
@@ -59,7 +59,7 @@ impl Queue {
         if asleep {
             self.changed.notify_one();
         }
-        Ok(())
+        true
     }
 
     /// Makes the committer look at things again.

@@ -3,7 +3,9 @@
 use std::ops::Bound;
 
 use portico_contract::EventId;
-use portico_store::{Entry, EventOutcome, EventSummary, Key, KeyRange, Lane, Row, StoreError, StoredEvent, Table};
+use portico_store::{
+    Entry, EventOutcome, EventSummary, Key, KeyRange, Lane, Row, StoreError, StoredEvent, Table,
+};
 
 use crate::blocks;
 use crate::decide::{bad_row, row_key};
@@ -51,7 +53,9 @@ fn bounds_are_empty(from: &Bound<Vec<u8>>, to: &Bound<Vec<u8>>) -> bool {
     match (from, to) {
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
         (Bound::Included(from), Bound::Included(to)) => from > to,
-        (Bound::Included(from) | Bound::Excluded(from), Bound::Excluded(to) | Bound::Included(to)) => from >= to,
+        (Bound::Included(from) | Bound::Excluded(from), Bound::Excluded(to) | Bound::Included(to)) => {
+            from >= to
+        }
     }
 }
 

@@ -118,10 +118,10 @@ fn identity(log: &Path, numbers: &[u32]) -> Result<([u8; 16], u32), StoreError> 
     for number in numbers {
         let mut head = [0; START];
         let file = io("open a log segment", File::open(log.join(segments::file_name(*number))))?;
-        if file.read_exact_at(&mut head, 0).is_ok() {
-            if let Some(found) = segments::read_header(&head, *number) {
-                return Ok(found);
-            }
+        if file.read_exact_at(&mut head, 0).is_ok()
+            && let Some(found) = segments::read_header(&head, *number)
+        {
+            return Ok(found);
         }
     }
     Err(StoreError::Damaged("no log segment has a whole header".into()))
@@ -219,7 +219,8 @@ fn replay(
         if !numbers.contains(&segment) {
             return Err(damage(segment, 0, "is missing, needed"));
         }
-        let bytes = segments.read_all(segment).map_err(|error| Failure::Log(unavailable("read the log", &error)))?;
+        let bytes =
+            segments.read_all(segment).map_err(|error| Failure::Log(unavailable("read the log", &error)))?;
         if segments::read_header(&bytes, segment).is_none_or(|(store, _)| store != segments.store) {
             return Err(damage(segment, 0, "has a broken header"));
         }
@@ -244,9 +245,9 @@ fn replay(
             }
             offset = frame.next;
             if state.mem.bytes as u64 > options.checkpoint_bytes {
-                let mem = state.freeze(frame::position(segment, offset as u32));
+                let mem = state.freeze(frame::position(segment, offset as u32), usize::MAX);
                 indexer.flush(&mem).map_err(Failure::Index)?;
-                state.thaw(usize::MAX);
+                state.thaw();
             }
         };
         if ended {
@@ -263,7 +264,9 @@ fn replay(
             at = frame.next.max(found + 8);
         }
         for later in numbers.iter().filter(|number| **number > segment) {
-            let bytes = segments.read_all(*later).map_err(|error| Failure::Log(unavailable("read the log", &error)))?;
+            let bytes = segments
+                .read_all(*later)
+                .map_err(|error| Failure::Log(unavailable("read the log", &error)))?;
             if frame::search(&bytes, START, *later).is_some() {
                 return Err(damage(segment, offset, "is damaged"));
             }
@@ -353,9 +356,14 @@ fn rebuild(
             )));
         }
     };
-    let checkpoint =
-        Checkpoint { store: segments.store, segment_bytes: segments.bytes, generation, ..Checkpoint::default() };
-    let mut indexer = Indexer { writer, checkpoint, path: options.path.clone(), cache_bytes: options.cache_bytes };
+    let checkpoint = Checkpoint {
+        store: segments.store,
+        segment_bytes: segments.bytes,
+        generation,
+        ..Checkpoint::default()
+    };
+    let mut indexer =
+        Indexer { writer, checkpoint, path: options.path.clone(), cache_bytes: options.cache_bytes };
     indexer.finish(position, version)?;
     Ok(indexer.checkpoint)
 }

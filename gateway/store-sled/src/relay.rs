@@ -116,10 +116,10 @@ impl Relay {
         let handle = Handle::try_current().ok()?;
         let id = handle.id();
         LAST.with_borrow_mut(|last| {
-            if let Some((known, relay)) = last {
-                if *known == id {
-                    return Some(relay.clone());
-                }
+            if let Some((known, relay)) = last
+                && *known == id
+            {
+                return Some(relay.clone());
             }
             let relay = RELAYS
                 .lock()

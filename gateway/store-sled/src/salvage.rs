@@ -11,8 +11,8 @@ use std::path::Path;
 use portico_store::StoreError;
 
 use crate::backup::Progress;
-use crate::disk::{replace_file, sync_folder};
 use crate::checkpoint::{Checkpoint, Found};
+use crate::disk::{replace_file, sync_folder};
 use crate::frame::{self, HEADER};
 use crate::recover::io;
 use crate::segments::{self, START, file_name};

@@ -20,6 +20,8 @@ pub(crate) const START: usize = 40;
 const MAGIC: &[u8; 8] = b"PORTLOG1";
 /// Segments that stay open for reading.
 const OPEN_FILES: usize = 64;
+/// Zeros that are written between two syncs.
+const FILL_STEP: u64 = 2 * 1024 * 1024;
 
 pub(crate) struct Segments {
     pub(crate) folder: PathBuf,
@@ -38,10 +40,10 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let name = entry?.file_name();
-        if let Some(number) = name.to_str().and_then(|name| name.strip_suffix(".seg")) {
-            if let Ok(number) = number.parse() {
-                found.push(number);
-            }
+        if let Some(number) = name.to_str().and_then(|name| name.strip_suffix(".seg"))
+            && let Ok(number) = number.parse()
+        {
+            found.push(number);
         }
     }
     found.sort_unstable();
@@ -92,8 +94,14 @@ impl Segments {
     fn make_at(&self, path: &Path, segment: u32, filled: u32) -> io::Result<File> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         file.write_all_at(&header(&self.store, segment, self.bytes), 0)?;
-        self.disk.fill(&file, START as u64, u64::from(filled))?;
-        file.sync_data()?;
+        // In steps, so that a commit's sync never waits for the whole segment.
+        let (mut at, end) = (START as u64, u64::from(filled));
+        while at < end {
+            let to = (at + FILL_STEP).min(end);
+            self.disk.fill(&file, at, to)?;
+            file.sync_data()?;
+            at = to;
+        }
         Ok(file)
     }
 
@@ -113,10 +121,10 @@ impl Segments {
             return Ok(file.clone());
         }
         let file = Arc::new(File::open(self.path(segment))?);
-        if open.len() >= OPEN_FILES {
-            if let Some(any) = open.keys().next().copied() {
-                open.remove(&any);
-            }
+        if open.len() >= OPEN_FILES
+            && let Some(any) = open.keys().next().copied()
+        {
+            open.remove(&any);
         }
         open.insert(segment, file.clone());
         Ok(file)

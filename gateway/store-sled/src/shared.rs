@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) index_problem: Mutex<Option<String>>,
     /// What operators should know of the last start.
     pub(crate) notice: Mutex<Option<String>>,
+    /// Whether the index waits for room: the log must not run ahead of it.
+    pub(crate) index_waits: AtomicBool,
     level: AtomicU8,
     pub(crate) free: AtomicU64,
     pub(crate) commits: AtomicU64,
@@ -73,6 +75,7 @@ impl Shared {
             is_failed: AtomicBool::new(false),
             index_problem: Mutex::default(),
             notice: Mutex::default(),
+            index_waits: AtomicBool::new(false),
             level: AtomicU8::new(0),
             free: AtomicU64::new(u64::MAX),
             commits: AtomicU64::new(0),

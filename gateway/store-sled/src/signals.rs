@@ -30,7 +30,8 @@ pub(crate) struct Hub {
 
 impl Hub {
     pub(crate) fn listen(&self, dir: Dir) -> Box<dyn Signals> {
-        let inbox = Arc::new(Mutex::new(Inbox { closed: *self.closed.lock(), limit: CROWD, ..Inbox::default() }));
+        let inbox =
+            Arc::new(Mutex::new(Inbox { closed: *self.closed.lock(), limit: CROWD, ..Inbox::default() }));
         self.listeners.lock()[dir as usize].push(Arc::downgrade(&inbox));
         Box::new(Listener(inbox))
     }

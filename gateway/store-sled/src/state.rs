@@ -124,7 +124,7 @@ impl State {
             Op::Wait { lane, seq, state, due, attempts } => self.wait(lane, seq, state, due, attempts),
             Op::Cell { tree, key, version, data } => self.write(tree, key, version, data),
             Op::Epoch { epoch } => self.epoch = self.epoch.max(epoch),
-            Op::Rescue { id, row, .. } => self.rescue(id, row),
+            Op::Rescue { id, row, from, .. } => self.rescue(id, row, from),
         }
     }
 
@@ -161,11 +161,11 @@ impl State {
     }
 
     fn retire_if_empty(&mut self, at: Lane) {
-        if let Some(lane) = self.lanes.get(&at) {
-            if lane.head >= lane.next {
-                self.idle.insert(at, lane.next);
-                self.lanes.remove(&at);
-            }
+        if let Some(lane) = self.lanes.get(&at)
+            && lane.head >= lane.next
+        {
+            self.idle.insert(at, lane.next);
+            self.lanes.remove(&at);
         }
     }
 
@@ -252,12 +252,11 @@ impl State {
         }
     }
 
-    fn rescue(&mut self, id: EventId, row: EventRow) {
+    fn rescue(&mut self, id: EventId, row: EventRow, from: u32) {
         let facts = self.segments.entry(row.place.segment).or_default();
         facts.newest = facts.newest.max(row.received_at);
         if self.live {
-            let old = self.rescued.get(&id).copied().or_else(|| self.event(&id).map(|row| row.place.segment));
-            if let Some(facts) = old.and_then(|old| self.segments.get_mut(&old)) {
+            if let Some(facts) = self.segments.get_mut(&from) {
                 facts.pins = facts.pins.saturating_sub(1);
             }
             self.segments.entry(row.place.segment).or_default().pins += 1;
@@ -320,7 +319,20 @@ impl State {
     }
 
     /// Ends a window: everything up to a synced position of the log goes to the engine.
-    pub(crate) fn freeze(&mut self, upto: u64) -> Arc<Mem> {
+    ///
+    /// Called by the committer between commits, so numbers of idle lanes are evicted here and never while a
+    /// decided commit still relies on them; nothing is frozen then, so the engine has all rows but the dirty.
+    pub(crate) fn freeze(&mut self, upto: u64, idle_lanes: usize) -> Arc<Mem> {
+        if self.idle.len() > idle_lanes {
+            let dirty = &self.dirty;
+            let mut over = self.idle.len() - idle_lanes * 3 / 4;
+            self.idle.retain(|lane, _| {
+                let kept = over == 0 || dirty.contains(lane);
+                over -= usize::from(!kept);
+                kept
+            });
+            self.evicted = true;
+        }
         for lane in std::mem::take(&mut self.dirty) {
             if let Some(known) = self.lanes.get_mut(&lane) {
                 let mem = &mut self.mem;
@@ -346,18 +358,8 @@ impl State {
     }
 
     /// The frozen window is in the engine.
-    pub(crate) fn thaw(&mut self, idle_lanes: usize) {
+    pub(crate) fn thaw(&mut self) {
         self.frozen = None;
         self.generation += 1;
-        if self.idle.len() > idle_lanes {
-            let dirty = &self.dirty;
-            let mut over = self.idle.len() - idle_lanes * 3 / 4;
-            self.idle.retain(|lane, _| {
-                let kept = over == 0 || dirty.contains(lane);
-                over -= usize::from(!kept);
-                kept
-            });
-            self.evicted = true;
-        }
     }
 }

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use portico_contract::{BotId, EventId, Millis};
 use portico_store::{
-    Attempt, Change, Commit, Committed, DeadLetter, Dir, Entry, EventFilter, EventSummary, Expect, Fence, Health,
-    Key, KeyRange, Lane, LaneHead, Lease, NodeId, Page, Row, Shard, Signals, Stats, Store, StoreError, StoredEvent,
-    SweepReport, Table, VerifyReport,
+    Attempt, Change, Commit, Committed, DeadLetter, Dir, Entry, EventFilter, EventSummary, Expect, Fence,
+    Health, Key, KeyRange, Lane, LaneHead, Lease, NodeId, Page, Row, Shard, Signals, Stats, Store,
+    StoreError, StoredEvent, SweepReport, Table, VerifyReport,
 };
 
 use crate::checkpointer::{self, IndexThread};
@@ -53,7 +53,8 @@ impl SledStore {
         let lock = lock::take(&options.path)?;
         let restored = options.path.join("restored");
         let restored_at = std::fs::read_to_string(&restored).ok();
-        let Recovered { state, mut indexer, segments, file, segment, offset, filled, mut notice } = recover(&options)?;
+        let Recovered { state, mut indexer, segments, file, segment, offset, filled, mut notice } =
+            recover(&options)?;
         if restored_at.is_some() {
             notice = Some("the store was restored from a backup".into());
         }
@@ -70,8 +71,11 @@ impl SledStore {
         shared.snapshotted.store(snapshotted, std::sync::atomic::Ordering::Relaxed);
         *shared.notice.lock() = notice;
         let shared = Arc::new(shared);
-        let store =
-            Self { shared: shared.clone(), threads: Arc::new(Threads::default()), lock: Mutex::new(Some(lock)) };
+        let store = Self {
+            shared: shared.clone(),
+            threads: Arc::new(Threads::default()),
+            lock: Mutex::new(Some(lock)),
+        };
         let upkeep = shared.clone();
         store.threads.start("portico-upkeep", move || fill::run(&upkeep))?;
         let behind = shared.clone();
@@ -93,7 +97,10 @@ impl SledStore {
         if store.shared.path("salvaged").exists() {
             // The new numbers are in the index only, so it must have them before the mark goes.
             store.checkpoint_now()?;
-            crate::recover::io("remove the mark of the salvage", std::fs::remove_file(store.shared.path("salvaged")))?;
+            crate::recover::io(
+                "remove the mark of the salvage",
+                std::fs::remove_file(store.shared.path("salvaged")),
+            )?;
         }
         Ok(store)
     }
@@ -102,7 +109,9 @@ impl SledStore {
     fn checkpoint_now(&self) -> Result<(), StoreError> {
         let (done, wait) = tokio::sync::oneshot::channel();
         let job = Job { task: Task::Checkpoint(done), slot: Slot::new() };
-        self.shared.queue.push(job).map_err(|_| closed())?;
+        if !self.shared.queue.push(job) {
+            return Err(closed());
+        }
         match std::thread::spawn(move || wait.blocking_recv()).join() {
             Ok(Ok(result)) => result,
             _ => Err(closed()),
@@ -112,9 +121,10 @@ impl SledStore {
     /// Queues a task and waits for its answer.
     pub(crate) async fn submit(&self, task: Task) -> Result<Committed, StoreError> {
         let slot = Slot::new();
-        match self.shared.queue.push(Job { task, slot: slot.clone() }) {
-            Ok(()) => Wait(slot).await,
-            Err(_) => Err(self.shared.failure().unwrap_or_else(closed)),
+        if self.shared.queue.push(Job { task, slot: slot.clone() }) {
+            Wait(slot).await
+        } else {
+            Err(self.shared.failure().unwrap_or_else(closed))
         }
     }
 
@@ -122,7 +132,9 @@ impl SledStore {
     pub(crate) async fn checkpoint(&self) -> Result<(), StoreError> {
         let (done, wait) = tokio::sync::oneshot::channel();
         let job = Job { task: Task::Checkpoint(done), slot: Slot::new() };
-        self.shared.queue.push(job).map_err(|_| closed())?;
+        if !self.shared.queue.push(job) {
+            return Err(closed());
+        }
         wait.await.unwrap_or_else(|_| Err(closed()))
     }
 

@@ -17,8 +17,8 @@ use crate::keyset::day;
 use crate::note::{decode_attempt, read_dead_key};
 use crate::op::Tree;
 use crate::queue::Task;
-use crate::recover::io;
 use crate::record::{EventRow, Names};
+use crate::recover::io;
 use crate::shared::Shared;
 use crate::snapshot;
 use crate::store::SledStore;
@@ -106,7 +106,12 @@ impl SledStore {
     }
 
     /// Segments that nothing needs any more; records that keep an old one move to the end of the log.
-    async fn sweep_log(&self, now: Millis, keep: Duration, report: &mut SweepReport) -> Result<(), StoreError> {
+    async fn sweep_log(
+        &self,
+        now: Millis,
+        keep: Duration,
+        report: &mut SweepReport,
+    ) -> Result<(), StoreError> {
         let cutoff = before(now, keep);
         let (written, _) = frame::split(self.shared.checkpointed.load(Ordering::Relaxed));
         let (snapped, _) = frame::split(self.shared.snapshotted.load(Ordering::Relaxed));
@@ -251,7 +256,11 @@ fn sweep_attempts(indexer: &mut Indexer, cutoff: Millis) -> Result<u64, StoreErr
 
 /// sled gives space back badly: past a limit its rows are copied into a new one, and the old one is deleted.
 /// Commits go on meanwhile, since rows reach the engine through this very thread.
-pub(crate) fn rebuild_if_bloated(shared: &Shared, indexer: &mut Indexer, floor: u64) -> Result<(), StoreError> {
+pub(crate) fn rebuild_if_bloated(
+    shared: &Shared,
+    indexer: &mut Indexer,
+    floor: u64,
+) -> Result<(), StoreError> {
     let size = indexer.writer.engine.size();
     if size <= floor || size <= BLOAT.saturating_mul(indexer.writer.sum.live) {
         return Ok(());

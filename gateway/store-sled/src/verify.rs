@@ -82,7 +82,10 @@ fn check_engine(report: &mut VerifyReport, engine: &std::sync::Arc<dyn Engine>, 
                         for (id, row) in events {
                             if !numbers.contains(&row.place.segment) {
                                 let segment = file_name(row.place.segment);
-                                fault(report, format!("event {id} lies in log segment {segment}, which is missing"));
+                                fault(
+                                    report,
+                                    format!("event {id} lies in log segment {segment}, which is missing"),
+                                );
                             }
                         }
                     }
@@ -101,7 +104,10 @@ fn check_running(shared: &Shared, indexer: &mut Indexer) -> Result<VerifyReport,
     let numbers = io("list the log", segments::list(&shared.segments.folder))?;
     let sum = check_engine(&mut report, &indexer.writer.engine, &numbers);
     if sum != indexer.writer.sum {
-        fault(&mut report, format!("the index holds {} rows, {} were written", sum.count, indexer.writer.sum.count));
+        fault(
+            &mut report,
+            format!("the index holds {} rows, {} were written", sum.count, indexer.writer.sum.count),
+        );
     }
     let (last, end) = frame::split(shared.synced.load(std::sync::atomic::Ordering::Acquire));
     for segment in numbers.into_iter().filter(|segment| *segment <= last) {
@@ -160,7 +166,10 @@ pub fn verify(path: &Path, progress: Progress<'_>) -> Result<VerifyReport, Store
                     let engine: std::sync::Arc<dyn Engine> = std::sync::Arc::new(engine);
                     let sum = check_engine(&mut report, &engine, &numbers);
                     if checkpoint.clean && sum != checkpoint.sum {
-                        let text = format!("the index holds {} rows, {} were written", sum.count, checkpoint.sum.count);
+                        let text = format!(
+                            "the index holds {} rows, {} were written",
+                            sum.count, checkpoint.sum.count
+                        );
                         fault(&mut report, text);
                     }
                 }
@@ -185,5 +194,6 @@ fn last_frame(bytes: &[u8], segment: u32) -> usize {
 
 /// Whether a segment was only filled ahead.
 fn is_unused(log: &Path, segment: u32) -> bool {
-    std::fs::read(log.join(file_name(segment))).is_ok_and(|bytes| frame::search(&bytes, START, segment).is_none())
+    std::fs::read(log.join(file_name(segment)))
+        .is_ok_and(|bytes| frame::search(&bytes, START, segment).is_none())
 }

@@ -118,7 +118,10 @@ struct Told {
 
 fn start(folder: &Path, from: u64, environment: &[(&str, String)]) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "worker", "--ignored", "--nocapture"]).env(FOLDER, folder).env(FROM, from.to_string());
+    command
+        .args(["--exact", "worker", "--ignored", "--nocapture"])
+        .env(FOLDER, folder)
+        .env(FROM, from.to_string());
     for (name, value) in environment {
         command.env(name, value);
     }

@@ -15,10 +15,10 @@ use portico_contract::{BotId, EventId, Millis};
 use tokio::sync::mpsc;
 
 use crate::{
-    Append, Appended, Attempt, Change, Commit, Committed, DeadLetter, DeadReason, DedupeKey, Dir, DiskLevel, Entry,
-    EventFilter, EventOutcome, EventSummary, Expect, Fence, Health, IdempotencyKey, Key, KeyRange, Lane, LaneHead,
-    LaneState, Lease, NodeId, Page, Retention, Row, Shard, Signals, Stats, Store, StoreError, StoredEvent,
-    SweepReport, Table, VerifyReport,
+    Append, Appended, Attempt, Change, Commit, Committed, DeadLetter, DeadReason, DedupeKey, Dir, DiskLevel,
+    Entry, EventFilter, EventOutcome, EventSummary, Expect, Fence, Health, IdempotencyKey, Key, KeyRange,
+    Lane, LaneHead, LaneState, Lease, NodeId, Page, Retention, Row, Shard, Signals, Stats, Store, StoreError,
+    StoredEvent, SweepReport, Table, VerifyReport,
 };
 
 const MAX_ROW: usize = 1024 * 1024;
@@ -122,7 +122,8 @@ impl MemoryStore {
             let mine: Vec<Lane> = lanes.iter().copied().filter(|lane| lane.dir as usize == dir).collect();
             if !mine.is_empty() {
                 // A listener that has gone is forgotten.
-                listeners.retain(|listener| listener.upgrade().is_some_and(|to| to.send(mine.clone()).is_ok()));
+                listeners
+                    .retain(|listener| listener.upgrade().is_some_and(|to| to.send(mine.clone()).is_ok()));
             }
         }
     }
@@ -315,7 +316,8 @@ impl Changing<'_> {
     }
 
     fn check(&self, fence: Fence, lane: Lane) -> Result<(), StoreError> {
-        let valid = fence.shard == lane.shard() && fence.epoch == self.inner.epoch && self.inner.owner.is_some();
+        let valid =
+            fence.shard == lane.shard() && fence.epoch == self.inner.epoch && self.inner.owner.is_some();
         if valid { Ok(()) } else { Err(StoreError::Fenced { shard: lane.shard() }) }
     }
 
@@ -340,7 +342,13 @@ impl Changing<'_> {
         self.set_lane(at, lane);
     }
 
-    fn settle(&mut self, fence: Fence, at: Lane, through: u64, outcome: EventOutcome) -> Result<(), StoreError> {
+    fn settle(
+        &mut self,
+        fence: Fence,
+        at: Lane,
+        through: u64,
+        outcome: EventOutcome,
+    ) -> Result<(), StoreError> {
         self.check(fence, at)?;
         let lane = self.inner.lane(at);
         if through < lane.head {
@@ -364,7 +372,13 @@ impl Changing<'_> {
         Ok(())
     }
 
-    fn write(&mut self, table: Table, key: Key, value: Option<Bytes>, expect: Expect) -> Result<(), StoreError> {
+    fn write(
+        &mut self,
+        table: Table,
+        key: Key,
+        value: Option<Bytes>,
+        expect: Expect,
+    ) -> Result<(), StoreError> {
         if key.0.len() > MAX_KEY {
             return Err(StoreError::TooLarge { what: "key", bytes: key.0.len(), limit: MAX_KEY });
         }
@@ -504,11 +518,20 @@ impl Store for MemoryStore {
                 }
                 if let Some((hash, answer, _)) = inner.once.get(&once.key) {
                     let same = *hash == once.hash;
-                    return if same { Ok(Committed::Same(answer.clone())) } else { Err(StoreError::KeyReused) };
+                    return if same {
+                        Ok(Committed::Same(answer.clone()))
+                    } else {
+                        Err(StoreError::KeyReused)
+                    };
                 }
             }
-            let mut changing =
-                Changing { inner: &mut inner, undo: Vec::new(), answers: Vec::new(), signals: Vec::new(), now };
+            let mut changing = Changing {
+                inner: &mut inner,
+                undo: Vec::new(),
+                answers: Vec::new(),
+                signals: Vec::new(),
+                now,
+            };
             let result = commit.changes.into_iter().try_for_each(|change| changing.change(change));
             let Changing { undo, answers, signals, .. } = changing;
             if let Err(error) = result {
@@ -627,7 +650,8 @@ impl Store for MemoryStore {
         let mut last = None;
         for ((at, id), dead) in inner.dead.iter().rev() {
             let key = Key::new().number(*at).bytes(&id.0);
-            if cursor.as_ref().is_some_and(|cursor| key >= *cursor) || bot.is_some_and(|bot| *bot != dead.bot) {
+            if cursor.as_ref().is_some_and(|cursor| key >= *cursor) || bot.is_some_and(|bot| *bot != dead.bot)
+            {
                 continue;
             }
             if items.len() >= n {
@@ -720,7 +744,8 @@ impl Store for MemoryStore {
 
     fn stats(&self) -> Stats {
         let inner = self.inner.lock();
-        let mut stats = Stats { dead_letters: inner.dead.len() as u64, commits: inner.commits, ..Stats::default() };
+        let mut stats =
+            Stats { dead_letters: inner.dead.len() as u64, commits: inner.commits, ..Stats::default() };
         for ((lane, _), pend) in &inner.entries {
             let dir = lane.dir as usize;
             stats.backlog[dir] += 1;

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use portico_contract::{BotId, ConversationId, EventId, InstallationId, Millis};
 
 use crate::{
-    Append, Appended, Attempt, Change, Commit, Committed, DedupeKey, EventKind, Fence, Lane, NewEvent, NodeId, Store,
-    StoreError,
+    Append, Appended, Attempt, Change, Commit, Committed, DedupeKey, EventKind, Fence, Lane, NewEvent,
+    NodeId, Store, StoreError,
 };
 
 pub mod dedupe;

@@ -49,8 +49,6 @@ pub struct Metrics {
     dispatch_attempts: Counters,
     dispatch_seconds: Histograms,
     breaker_state: Gauges,
-    bot_backlog: Gauges,
-    bot_oldest: Family<Labels, Seconds>,
     dead_letters_made: Counters,
     sends: Counters,
     provider_seconds: Histograms,
@@ -74,20 +72,20 @@ pub struct Metrics {
     pub events: PerWord<EventOutcome>,
     /// Limits met.
     pub limits: PerWord<Limit>,
-    /// How long one sync of the journal took.
-    pub journal_sync: Histogram,
+    /// How long the last syncs of the journal took, median, in seconds.
+    pub journal_sync_p50: Seconds,
+    /// The same, 99th percentile.
+    pub journal_sync_p99: Seconds,
+    /// Events kept and not yet settled.
+    pub backlog: Gauge,
+    /// Age of the oldest of them, in seconds.
+    pub backlog_oldest: Seconds,
     /// Group commits of the journal.
     pub journal_commits: Counter,
-    /// Changes in all commits; divided by commits, the size of a group.
-    pub journal_changes: Counter,
-    /// Bytes written to the journal.
-    pub journal_bytes: Counter,
     /// From the acceptance of a message by the API to the provider's answer.
     pub outbound_seconds: Histogram,
     /// Dead letters that wait for a person.
     pub dead_letters: Gauge,
-    /// Unread webhooks that wait for a person.
-    pub unread: Gauge,
     /// Free bytes on the store's disk.
     pub disk_free: Gauge,
     disk_level: Gauge,
@@ -95,8 +93,6 @@ pub struct Metrics {
     pub store_bytes: Gauge,
     /// 1 while the store takes writes.
     pub store_writable: Gauge,
-    /// Difference of the clock from other machines' clocks, in seconds.
-    pub clock_skew: Seconds,
 }
 
 /// Handles that were resolved already.
@@ -209,14 +205,12 @@ impl Metrics {
                 "outcome",
                 "Events taken from webhooks: new, known already, or not understood",
             ),
-            unread: to.add("unread", "Webhooks that were not understood and wait for a person"),
-            journal_sync: to.add("journal_sync_seconds", "How long one sync of the journal to disk took"),
+            journal_sync_p50: to.add("journal_sync_p50_seconds", "How long the last syncs of the journal took, median"),
+            journal_sync_p99: to.add("journal_sync_p99_seconds", "How long the last syncs of the journal took, 99th percentile"),
             journal_commits: to.add("journal_commits", "Group commits of the journal, each with one sync"),
-            journal_changes: to.add("journal_changes", "Changes in all group commits"),
-            journal_bytes: to.add("journal_bytes", "Bytes written to the journal"),
 
-            bot_backlog: to.add("backlog", "Events kept and not yet settled, by bot"),
-            bot_oldest: to.add("backlog_oldest_seconds", "Age of the oldest unsettled event, by bot"),
+            backlog: to.add("backlog", "Events kept and not yet settled, of all bots"),
+            backlog_oldest: to.add("backlog_oldest_seconds", "Age of the oldest unsettled event"),
             dispatch_attempts: to
                 .add("dispatch_attempts", "Attempts to hand an event to a core, by bot and outcome"),
             dispatch_seconds: to.add("dispatch_seconds", "How long a core took to answer, by bot"),
@@ -246,7 +240,6 @@ impl Metrics {
             disk_free: to.add("disk_free_bytes", "Free bytes on the store's disk"),
             store_bytes: to.add("store_bytes", "Bytes that the store holds on disk"),
             store_writable: to.add("store_writable", "1 while the store takes writes"),
-            clock_skew: to.add("clock_skew_seconds", "Difference of the clock from other machines' clocks"),
 
             webhook_handles: Handles::default(),
             bot_handles: Handles::default(),
@@ -280,8 +273,6 @@ impl Metrics {
             BotMetrics {
                 attempts: per_word(&self.dispatch_attempts, &labels, "outcome"),
                 seconds: self.dispatch_seconds.get_or_create_owned(&labels),
-                backlog: self.bot_backlog.get_or_create_owned(&labels),
-                oldest: self.bot_oldest.get_or_create_owned(&labels),
                 breaker: self.breaker_state.get_or_create_owned(&labels),
             }
         })

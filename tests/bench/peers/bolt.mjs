@@ -12,5 +12,4 @@ const app = new bolt.App({
   logLevel: "error",
 });
 app.message(async () => gotMessage());
-await app.init?.();
 serve((request, response) => receiver.requestListener(request, response));

@@ -24,6 +24,8 @@ struct Book {
     arrivals: Mutex<Vec<Arrival>>,
     count: AtomicU64,
     strange: AtomicU64,
+    /// The first of them, cut short.
+    sample: Mutex<String>,
 }
 
 /// A running null core.
@@ -63,9 +65,12 @@ impl NullCore {
         self.book.count.load(Ordering::Relaxed)
     }
 
-    /// Requests that held no message of the bench.
-    pub(crate) fn strange(&self) -> u64 {
-        self.book.strange.load(Ordering::Relaxed)
+    /// How many requests held no message of the bench, with the first of them.
+    pub(crate) fn strange(&self) -> Option<String> {
+        let count = self.book.strange.load(Ordering::Relaxed);
+        (count > 0).then(|| {
+            format!("{count} requests at the core held no message of the bench: {}", self.book.sample.lock())
+        })
     }
 
     /// All arrivals so far, and forgets them.
@@ -115,7 +120,10 @@ fn note(book: &Book, body: &[u8]) {
             book.count.fetch_add(1, Ordering::Relaxed);
         }
         None => {
-            book.strange.fetch_add(1, Ordering::Relaxed);
+            if book.strange.fetch_add(1, Ordering::Relaxed) == 0 {
+                let text = String::from_utf8_lossy(body);
+                *book.sample.lock() = text.chars().take(1500).collect();
+            }
         }
     }
 }
@@ -161,12 +169,16 @@ pub(crate) fn survived(acknowledged: &[MessageId], arrivals: &[Arrival]) -> Resu
         .iter()
         .filter(|one| seen.insert(one.id))
         .filter(|one| {
-            last.insert(one.id.conversation(), one.id.number()).is_some_and(|before| before >= one.id.number())
+            last.insert(one.id.conversation(), one.id.number())
+                .is_some_and(|before| before >= one.id.number())
         })
         .count();
     let missing = acknowledged.iter().filter(|id| !seen.contains(*id)).count();
     if missing + disorder > 0 {
-        bail!("of {} acknowledged events {missing} are lost, {disorder} came out of order", acknowledged.len());
+        bail!(
+            "of {} acknowledged events {missing} are lost, {disorder} came out of order",
+            acknowledged.len()
+        );
     }
     Ok(())
 }

@@ -10,8 +10,9 @@ pub(crate) use deck::{CONVERSATIONS, Deck, Kind, Mix, Paths, Ticket};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct MessageId(u64);
 
-/// What stands before the id in a text: no word of any provider.
-const MARK: &[u8] = b"qzx";
+/// What stands before the id in a text: no word of any provider, and letters that no id is made of (Crockford's
+/// base32 leaves them out).
+const MARK: &[u8] = b"uilou";
 
 impl MessageId {
     pub(crate) fn new(conversation: u16, number: u64) -> Self {
@@ -60,6 +61,6 @@ mod tests {
         text.extend_from_slice(b" there\"}");
         assert_eq!(MessageId::find(&text), Some(id));
         assert_eq!((id.conversation(), id.number()), (999, 0x1234_5678));
-        assert_eq!(MessageId::find(b"nothing qzx12"), None);
+        assert_eq!(MessageId::find(b"nothing uilou12"), None);
     }
 }

@@ -101,7 +101,9 @@ impl Load {
             let events = std::mem::take(&mut self.events);
             for event in &events {
                 let at = event.data.u64() as usize;
-                let Some(answered) = self.connections.get_mut(at).map(|one| one.ready(&self.poll)).transpose()? else {
+                let Some(answered) =
+                    self.connections.get_mut(at).map(|one| one.ready(&self.poll)).transpose()?
+                else {
                     continue;
                 };
                 let Some(answer) = answered else { continue };
@@ -148,7 +150,8 @@ impl Load {
             let events = std::mem::take(&mut self.events);
             for event in &events {
                 let at = event.data.u64() as usize;
-                let Some(Some(answer)) = self.connections.get_mut(at).map(|one| one.ready(&self.poll)).transpose()?
+                let Some(Some(answer)) =
+                    self.connections.get_mut(at).map(|one| one.ready(&self.poll)).transpose()?
                 else {
                     continue;
                 };
@@ -173,11 +176,14 @@ impl Load {
     }
 
     fn wait(&mut self, patience: Option<Duration>) -> Result<()> {
-        let limit = patience.map(|time| Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() });
+        let limit = patience
+            .map(|time| Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() });
         self.events.clear();
         self.events.reserve(self.connections.len());
         match epoll::wait(&self.poll, rustix::buffer::spare_capacity(&mut self.events), limit.as_ref()) {
-            Ok(0) if patience.is_some_and(|time| !time.is_zero()) => bail!("no answer for {} s", PATIENCE.as_secs()),
+            Ok(0) if patience.is_some_and(|time| !time.is_zero()) => {
+                bail!("no answer for {} s", PATIENCE.as_secs())
+            }
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }

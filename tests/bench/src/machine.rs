@@ -73,9 +73,8 @@ fn disk(path: &Path) -> String {
 
 /// Processors that are online.
 pub(crate) fn processors() -> usize {
-    fs::read_to_string("/proc/cpuinfo").map_or(1, |text| {
-        text.lines().filter(|line| line.starts_with("processor")).count().max(1)
-    })
+    fs::read_to_string("/proc/cpuinfo")
+        .map_or(1, |text| text.lines().filter(|line| line.starts_with("processor")).count().max(1))
 }
 
 /// Which processor does what: the server under test has one for itself.
@@ -119,7 +118,8 @@ fn busy() -> u64 {
         .map(|line| line.split_ascii_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect())
         .unwrap_or_default();
     // user, nice, system, idle, iowait, irq, softirq, steal: all but the two idle ones.
-    let ticks: u64 = fields.iter().take(8).enumerate().filter(|(at, _)| !matches!(at, 3 | 4)).map(|(_, t)| t).sum();
+    let ticks: u64 =
+        fields.iter().take(8).enumerate().filter(|(at, _)| !matches!(at, 3 | 4)).map(|(_, t)| t).sum();
     ticks * 10_000_000
 }
 

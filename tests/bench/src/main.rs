@@ -64,6 +64,7 @@ enum Role {
     BareHyper,
     BareClient { target: SocketAddr, connections: usize, bytes: usize, millis: u64 },
     RawLog { folder: PathBuf, millis: u64 },
+    Stages,
     StoreAppend { folder: PathBuf, callers: usize, millis: u64 },
 }
 
@@ -92,6 +93,7 @@ fn play(role: Role) -> Result<()> {
             roles::bare_client(target, connections, bytes, time(millis))
         }
         Role::RawLog { folder, millis } => roles::raw_log(&folder, time(millis)),
+        Role::Stages => roles::stages(),
         Role::StoreAppend { folder, callers, millis } => roles::store_append(&folder, callers, time(millis)),
     }
 }

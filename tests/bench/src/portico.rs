@@ -43,8 +43,10 @@ pub(crate) fn provider_stub(cpu: usize) -> Result<Server> {
         } else {
             r#"{"ok":true,"success":true,"result":true,"user_id":"U0BOT","bot_id":"B0BENCH","team_id":"T0BENCH"}"#
         };
-        let text =
-            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{who}", who.len());
+        let text = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{who}",
+            who.len()
+        );
         Reply::Now(text.into_bytes())
     };
     Server::start(cpu, Arc::new(AtomicBool::new(false)), Box::new(handler))
@@ -127,7 +129,12 @@ impl Setup {
         let config = self.folder.join("portico.toml");
         std::fs::write(&config, self.config(public, admin))?;
         let log = File::options().create(true).append(true).open(self.log())?;
-        command.args(["serve", "--config"]).arg(&config).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command
+            .args(["serve", "--config"])
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
         let begin = Instant::now();
         let process = child::spawn(command, cpu)?;
         let mut portico = Portico {
@@ -196,7 +203,10 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
     let mut text = Vec::new();
     stream.read_to_end(&mut text)?;
     let whole = crate::wire::whole(&text)?.context("half an answer")?;
-    Ok((whole.status, String::from_utf8_lossy(text.get(whole.body..whole.end).unwrap_or_default()).into_owned()))
+    Ok((
+        whole.status,
+        String::from_utf8_lossy(text.get(whole.body..whole.end).unwrap_or_default()).into_owned(),
+    ))
 }
 
 fn free_port() -> Result<u16> {

@@ -53,18 +53,17 @@ impl Figure {
         median(&self.rounds)
     }
 
-    /// A `lenient` judge lets pass what is within twice the bound, on any machine.
+    /// A `lenient` judge lets pass what is within twice the bound.
     fn verdict(&self, quiet: bool, lenient: bool) -> Verdict {
-        let slack = if lenient { 1.0 } else { SLACK };
         let (low, high) = extremes(&self.rounds);
         let met = match self.must {
             Must::Nothing => return Verdict::Shown,
-            _ if !quiet && !self.robust && !lenient => return Verdict::NotJudged,
+            _ if !quiet && !self.robust => return Verdict::NotJudged,
             _ if self.rounds.is_empty() => false,
             Must::AtMost(bound) if lenient => self.median() <= bound * 2.0,
             Must::AtLeast(bound) if lenient => self.median() >= bound / 2.0,
-            Must::AtMost(bound) => self.median() <= bound && high <= bound * (1.0 + slack),
-            Must::AtLeast(bound) => self.median() >= bound && low >= bound * (1.0 - slack),
+            Must::AtMost(bound) => self.median() <= bound && high <= bound * (1.0 + SLACK),
+            Must::AtLeast(bound) => self.median() >= bound && low >= bound * (1.0 - SLACK),
         };
         if met { Verdict::Met } else { Verdict::Missed }
     }
@@ -85,7 +84,9 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 }
 
 fn extremes(values: &[f64]) -> (f64, f64) {
-    values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)))
+    values
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(*value), high.max(*value)))
 }
 
 /// All figures of a run.
@@ -115,12 +116,26 @@ impl Report {
     }
 
     /// A CPU or size figure.
-    pub(crate) fn cost(&mut self, suite: &'static str, name: &str, unit: &'static str, rounds: &[f64], must: Must) {
+    pub(crate) fn cost(
+        &mut self,
+        suite: &'static str,
+        name: &str,
+        unit: &'static str,
+        rounds: &[f64],
+        must: Must,
+    ) {
         self.add(suite, name, unit, rounds, must, true);
     }
 
     /// A rate or latency, judged on a quiet machine only.
-    pub(crate) fn speed(&mut self, suite: &'static str, name: &str, unit: &'static str, rounds: &[f64], must: Must) {
+    pub(crate) fn speed(
+        &mut self,
+        suite: &'static str,
+        name: &str,
+        unit: &'static str,
+        rounds: &[f64],
+        must: Must,
+    ) {
         self.add(suite, name, unit, rounds, must, false);
     }
 
@@ -133,7 +148,14 @@ impl Report {
         must: Must,
         robust: bool,
     ) {
-        self.figures.push(Figure { suite, name: name.to_owned(), unit, rounds: rounds.to_owned(), must, robust });
+        self.figures.push(Figure {
+            suite,
+            name: name.to_owned(),
+            unit,
+            rounds: rounds.to_owned(),
+            must,
+            robust,
+        });
     }
 
     /// Something a reader must know.
@@ -174,7 +196,8 @@ impl Report {
         for figure in &self.figures {
             if figure.suite != suite {
                 suite = figure.suite;
-                let _fits = writeln!(out, "\n{suite:<58} {:>10} {:>23}  {:>10}", "median", "[min..max]", "must");
+                let _fits =
+                    writeln!(out, "\n{suite:<58} {:>10} {:>23}  {:>10}", "median", "[min..max]", "must");
             }
             let (low, high) = extremes(&figure.rounds);
             let must = match figure.must {
@@ -244,9 +267,13 @@ impl Report {
         let mut worse = Vec::new();
         for figure in self.figures.iter().filter(|one| one.robust && one.must != Must::Nothing) {
             let earlier = before.iter().find(|line| {
-                line["suite"] == figure.suite && line["name"] == figure.name.as_str() && line["unit"] == figure.unit
+                line["suite"] == figure.suite
+                    && line["name"] == figure.name.as_str()
+                    && line["unit"] == figure.unit
             });
-            let Some(was) = earlier.and_then(|line| line["median"].as_f64()).filter(|was| *was > 0.0) else { continue };
+            let Some(was) = earlier.and_then(|line| line["median"].as_f64()).filter(|was| *was > 0.0) else {
+                continue;
+            };
             let change = figure.median() / was - 1.0;
             if change > 0.1 {
                 worse.push(format!("{}: {:+.0}% since the last run", figure.name, change * 100.0));
@@ -256,15 +283,20 @@ impl Report {
     }
 
     fn last(&self) -> Option<Vec<serde_json::Value>> {
-        let mut files: Vec<PathBuf> = fs::read_dir(&self.folder).ok()?.flatten().map(|one| one.path()).collect();
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(&self.folder).ok()?.flatten().map(|one| one.path()).collect();
         files.sort();
-        files.iter().rev().filter(|path| path.extension().is_some_and(|end| end == "jsonl")).find_map(|path| {
-            let text = fs::read_to_string(path).ok()?;
-            let lines: Vec<serde_json::Value> = text.lines().filter_map(|one| serde_json::from_str(one).ok()).collect();
-            let run = &lines.first()?["run"];
-            let same = run["cpu"] == self.facts.cpu.as_str() && run["kernel"] == self.facts.kernel.as_str();
-            (same && run["at"] != self.facts.at.as_str()).then_some(lines)
-        })
+        files.iter().rev().filter(|path| path.extension().is_some_and(|end| end == "jsonl")).find_map(
+            |path| {
+                let text = fs::read_to_string(path).ok()?;
+                let lines: Vec<serde_json::Value> =
+                    text.lines().filter_map(|one| serde_json::from_str(one).ok()).collect();
+                let run = &lines.first()?["run"];
+                let same =
+                    run["cpu"] == self.facts.cpu.as_str() && run["kernel"] == self.facts.kernel.as_str();
+                (same && run["at"] != self.facts.at.as_str()).then_some(lines)
+            },
+        )
     }
 }
 
@@ -284,7 +316,8 @@ mod tests {
     use super::*;
 
     fn verdict(rounds: &[f64], must: Must, robust: bool, quiet: bool, lenient: bool) -> Verdict {
-        let figure = Figure { suite: "s", name: "n".into(), unit: "u", rounds: rounds.to_owned(), must, robust };
+        let figure =
+            Figure { suite: "s", name: "n".into(), unit: "u", rounds: rounds.to_owned(), must, robust };
         figure.verdict(quiet, lenient)
     }
 

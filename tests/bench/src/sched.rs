@@ -46,7 +46,8 @@ impl Cpu {
 
     /// What was spent since an earlier reading.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
-        let spent = |tid: &u32, now: u64| now - earlier.0.get(tid).map_or(0, |(_, before)| (*before).min(now));
+        let spent =
+            |tid: &u32, now: u64| now - earlier.0.get(tid).map_or(0, |(_, before)| (*before).min(now));
         Self(self.0.iter().map(|(tid, (name, now))| (*tid, (name.clone(), spent(tid, *now)))).collect())
     }
 

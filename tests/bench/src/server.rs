@@ -125,7 +125,12 @@ fn run(listener: &TcpListener, stop: &AtomicBool, held: &AtomicBool, mut handler
     Ok(())
 }
 
-fn accept(listener: &TcpListener, poll: &OwnedFd, peers: &mut HashMap<u64, Peer>, next: &mut u64) -> Result<()> {
+fn accept(
+    listener: &TcpListener,
+    poll: &OwnedFd,
+    peers: &mut HashMap<u64, Peer>,
+    next: &mut u64,
+) -> Result<()> {
     while let Ok((stream, _)) = listener.accept() {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;

@@ -72,7 +72,8 @@ fn chunks(buffer: &[u8], mut at: usize) -> Result<Option<usize>> {
     loop {
         let rest = buffer.get(at..).unwrap_or_default();
         let Some(line) = memmem::find(rest, b"\r\n") else { return Ok(None) };
-        let digits = rest.get(..line).unwrap_or_default().split(|byte| *byte == b';').next().unwrap_or_default();
+        let digits =
+            rest.get(..line).unwrap_or_default().split(|byte| *byte == b';').next().unwrap_or_default();
         let size = usize::from_str_radix(std::str::from_utf8(digits)?.trim(), 16)?;
         at += line + 2 + size + 2;
         if size == 0 {

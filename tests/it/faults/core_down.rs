@@ -12,7 +12,7 @@ use super::load::{Load, assert_all_arrived};
 use super::stage::{Kind, Stage, admin, all_pages, look, say, tail, wait_look};
 
 fn breaker(bots: &serde_json::Value) -> String {
-    bots["items"][0]["dispatch"]["breaker"].as_str().unwrap_or_default().to_owned()
+    bots["items"][0]["dispatch"]["breaker"]["state"].as_str().unwrap_or_default().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -25,7 +25,7 @@ async fn events_wait_without_spending_attempts_while_the_core_is_down_and_drain_
             load.incoming(kind, conversation, Duration::from_millis(100));
         }
     }
-    wait_look(&gateway, "/bots", "an open breaker", Duration::from_secs(20), |bots| breaker(bots).starts_with("Open")).await;
+    wait_look(&gateway, "/bots", "an open breaker", Duration::from_secs(20), |bots| breaker(bots) == "open").await;
     let opened = (stage.core.received().len(), Instant::now());
     tokio::time::sleep(Duration::from_secs(6)).await;
     let book = load.end().await;
@@ -34,21 +34,21 @@ async fn events_wait_without_spending_attempts_while_the_core_is_down_and_drain_
     let most = opened.1.elapsed().as_secs() as usize / 5 + 2;
     assert!(probes <= most, "{probes} probes within {:?}, {most} at most", opened.1.elapsed());
 
-    // What waits has no attempt counted against it that the breaker's own rule did not need.
+    // The five failures that open the breaker are attempts; nothing is counted after them.
     let waiting = all_pages(&gateway, "/bots/support/conversations").await;
     let mut spent = 0;
-    for conversation in waiting.iter().take(30) {
+    for conversation in waiting.iter().take(60) {
         let id = conversation["id"].as_str().unwrap();
         let mailbox = &look(&gateway, &format!("/bots/support/conversations/{id}")).await["mailbox"];
         assert!(mailbox["waiting"].as_u64().unwrap() > 0, "{mailbox}");
         spent += mailbox["attempts"].as_u64().unwrap();
     }
-    assert_eq!(spent, 0, "attempts were counted while the core was down");
+    assert!(spent <= 5, "{spent} attempts were counted while the core was down");
     assert_eq!(look(&gateway, "/dead-letters").await["items"], json!([]));
 
     stage.core.answer_with(|_| CoreAnswer::done());
     assert_all_arrived(&stage.core, &book.acknowledged, Duration::from_secs(60), &|| tail(&stage.spec)).await;
-    wait_look(&gateway, "/bots", "a closed breaker", Duration::from_secs(10), |bots| breaker(bots) == "Closed").await;
+    wait_look(&gateway, "/bots", "a closed breaker", Duration::from_secs(10), |bots| breaker(bots) == "closed").await;
     assert!(stage.core.duplicates().is_empty());
 }
 
@@ -56,8 +56,6 @@ async fn events_wait_without_spending_attempts_while_the_core_is_down_and_drain_
 async fn events_older_than_max_age_become_dead_letters_and_can_be_replayed_in_order() {
     let stage = Stage::set(|_| CoreAnswer::status(503), "max_age = \"1min\"", "").await;
     let gateway = stage.start().await;
-    let old = portico_tests::sim::core::HttpCore::start(|_| CoreAnswer::done()).await.unwrap();
-    drop(old);
     for conversation in 0..8 {
         for number in 1..=3 {
             say(&gateway, Kind::Webhook(0), conversation, number, &format!("old {conversation} says {number}")).await;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::Method;
 use parking_lot::Mutex;
 use portico_tests::sim::core::Ledger;
+use portico_tests::sim::sign::SignedRequest;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -49,12 +50,29 @@ impl Load {
 
     /// One more conversation of incoming messages, a message each `pause`.
     pub(super) fn incoming(&mut self, kind: Kind, conversation: u32, pause: Duration) {
+        let request = move |number, text: &str| kind.message(conversation, number, text);
+        self.conversation(kind, conversation, pause, request);
+    }
+
+    /// As [`Load::incoming`] without a pause, each message with `bytes` more that nobody reads.
+    pub(super) fn padded(&mut self, kind: Kind, conversation: u32, bytes: usize) {
+        let request = move |number, text: &str| kind.padded_message(conversation, number, text, bytes);
+        self.conversation(kind, conversation, Duration::ZERO, request);
+    }
+
+    fn conversation(
+        &mut self,
+        kind: Kind,
+        conversation: u32,
+        pause: Duration,
+        request: impl Fn(u64, &str) -> SignedRequest + Send + 'static,
+    ) {
         let (book, mut stop, mut line) = (self.book.clone(), self.stop.subscribe(), Line::to(self.port));
         let path = kind.path();
         self.tasks.spawn(async move {
             for number in 1.. {
                 let text = format!("{}/{conversation} says {number}", kind.installation());
-                let request = kind.message(conversation, number, &text);
+                let request = request(number, &text);
                 loop {
                     let answer = line.post(&path, &request).await;
                     if note(&book, answer, &text) {

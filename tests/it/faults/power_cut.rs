@@ -13,10 +13,10 @@ use super::kill::{Crash, rounds};
 use super::load::Load;
 use super::stage::{Kind, Stage};
 
-const LIBRARY: [&str; 4] = ["-shared", "-fPIC", "-ldl", "-lpthread"];
+pub(super) const LIBRARY: [&str; 4] = ["-shared", "-fPIC", "-ldl", "-lpthread"];
 
 /// Builds one of the C sources with the system's compiler.
-fn compile(source: &str, flags: &[&str]) -> PathBuf {
+pub(super) fn compile(source: &str, flags: &[&str]) -> PathBuf {
     // One per test: they may be built at the same time.
     let mut random = [0; 8];
     getrandom::fill(&mut random).unwrap();

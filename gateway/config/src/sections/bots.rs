@@ -156,7 +156,11 @@ fn core(section: &Section<'_>, limits: &CoreLimits) -> Core {
     let second = Duration::from_secs(1);
     let core = Core {
         kind: kind.and_then(|kind| speak(section, kind)).unwrap_or(CoreKind::Echo),
-        timeout: section.duration("timeout", second / 10, 600 * second).unwrap_or(limits.timeout),
+        // A bot of the SDK answers once all its handlers have ended, calls to us among them.
+        timeout: section.duration("timeout", second / 10, 600 * second).unwrap_or(match kind {
+            Some(Kind::Botpress) => limits.timeout.max(60 * second),
+            _ => limits.timeout,
+        }),
         concurrency: section
             .number("concurrency", 1, 100_000)
             .and_then(|n| usize::try_from(n).ok())

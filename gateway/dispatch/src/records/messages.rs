@@ -120,8 +120,16 @@ impl Draft<'_> {
 
     pub(super) async fn reaction(&mut self, reaction: &Reaction) -> Result<Prepared, StoreError> {
         let user = self.user(&reaction.author).await?;
-        let conversation = self.conversation(&reaction.thread, Some(&user.id), 0).await?;
         let message = self.external(&reaction.external_id).await?.map(|row| row.value);
+        // A provider may not say in which thread the message stands (Slack); where we know the message, we do.
+        let place = match &message {
+            Some(message) => self.records().conversation(message.conversation).await?.map(|row| row.value),
+            None => None,
+        };
+        let conversation = match place {
+            Some(known) => known,
+            None => self.conversation(&reaction.thread, Some(&user.id), 0).await?,
+        };
         let payload = json!({
             "reaction": reaction.reaction, "externalId": reaction.external_id, "at": iso(reaction.at),
         });

@@ -194,7 +194,10 @@ async fn damage_in_the_middle_is_refused_and_salvaged() {
     bytes[places[10] + 60] ^= 1;
     fs::write(&log, &bytes).unwrap();
     let refused = SledStore::open(small(&image)).err().unwrap().to_string();
-    assert!(refused.contains("00000001.seg") && refused.contains(&format!("offset {}", places[10])), "{refused}");
+    assert!(
+        refused.contains("00000001.seg") && refused.contains(&format!("offset {}", places[10])),
+        "{refused}"
+    );
     let report = salvage(&data, &mut |_, _| {}).unwrap();
     assert_eq!(report.lost.len(), 1);
     assert_eq!(report.lost[0].offset as usize, places[10]);

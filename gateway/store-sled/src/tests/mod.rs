@@ -11,6 +11,7 @@ mod contract;
 mod damage;
 mod faults;
 mod upkeep;
+mod waking;
 
 /// A store in a folder of its own.
 pub(crate) struct Folder(pub(crate) tempfile::TempDir);

@@ -63,8 +63,13 @@ async fn retention_frees_segments_and_rescues_what_waits() {
     let (removed, freed) = sweep_all(&store, now() + 60 * HOUR).await;
     assert!(removed >= 119, "{removed} removed");
     assert!(freed > before / 2, "{freed} of {before} bytes freed");
+    let old = store.shared.state.read().segments.keys().copied().filter(|segment| *segment < 8).count();
+    assert_eq!(old, 0, "what was pinned was moved and its segments went");
     let left = store.events(&EventFilter::default(), None, 1000).await.unwrap().items;
-    assert_eq!(left.iter().map(|event| event.outcome).collect::<Vec<_>>(), [EventOutcome::Pending, EventOutcome::Dead]);
+    assert_eq!(
+        left.iter().map(|event| event.outcome).collect::<Vec<_>>(),
+        [EventOutcome::Pending, EventOutcome::Dead]
+    );
     let entries = store.peek(inbound(3), 5).await.unwrap();
     assert_eq!(entries.iter().map(|entry| (entry.seq, entry.event.id)).collect::<Vec<_>>(), [(30, ids[119])]);
     assert!(entries[0].event.body.starts_with(b"119 "));
@@ -115,7 +120,12 @@ async fn a_bloated_index_is_made_again() {
     must(&store, (2..200).map(|number| Change::delete(Table::User, Key::new().number(number)))).await;
     store.checkpoint().await.unwrap();
     let before = store.stats().index_bytes;
-    store.shared.indexer.run(|shared, indexer| crate::sweep::rebuild_if_bloated(shared, indexer, 0)).await.unwrap();
+    store
+        .shared
+        .indexer
+        .run(|shared, indexer| crate::sweep::rebuild_if_bloated(shared, indexer, 0))
+        .await
+        .unwrap();
     assert!(store.stats().index_bytes < before / 2, "{before} became {}", store.stats().index_bytes);
     let row = store.get(Table::User, &Key::new().number(1)).await.unwrap().unwrap();
     assert!(row.value.starts_with(b"29 "));
@@ -238,7 +248,10 @@ async fn a_long_backlog_keeps_a_window_in_memory() {
     let owner = hold(&store).await;
     must(&store, [owner.settle(inbound(1), 19_990)]).await;
     let entries = store.peek(inbound(1), 100).await.unwrap();
-    assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (19_991..=20_000).collect::<Vec<_>>());
+    assert_eq!(
+        entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(),
+        (19_991..=20_000).collect::<Vec<_>>()
+    );
     let other = event("x");
     assert!(store.event(other.id).await.unwrap().is_none());
 }

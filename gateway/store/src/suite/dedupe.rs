@@ -17,7 +17,8 @@ pub async fn the_same_key_from_eight_tasks_is_new_once(home: &dyn Home) {
         tasks.push(tokio::spawn(async move {
             let mut new = 0;
             for from in (0..KEYS).step_by(20) {
-                let changes = (from..from + 20).map(|number| append_keyed(inbound((number % 100) as u32), number));
+                let changes =
+                    (from..from + 20).map(|number| append_keyed(inbound((number % 100) as u32), number));
                 let answers = must(&*store, changes).await;
                 new += answers.iter().filter(|answer| matches!(answer, Appended::New(_))).count() as u64;
             }
@@ -53,9 +54,11 @@ pub async fn a_repeat_beside_a_new_event_is_told_apart(home: &dyn Home) {
     let store = home.open();
     let lane = inbound(1);
     must(&*store, [append_keyed(lane, 1)]).await;
-    let answers =
-        must(&*store, [append_keyed(lane, 1), append_keyed(lane, 2), append_keyed(lane, 2), append_keyed(lane, 3)])
-            .await;
+    let answers = must(
+        &*store,
+        [append_keyed(lane, 1), append_keyed(lane, 2), append_keyed(lane, 2), append_keyed(lane, 3)],
+    )
+    .await;
     assert_eq!(answers, [Appended::Already, Appended::New(2), Appended::Already, Appended::New(3)]);
 }
 

@@ -37,7 +37,8 @@ pub async fn deferring_counts_attempts_and_comes_due(home: &dyn Home) {
     put(&*store, inbound(1), "y").await;
     put(&*store, inbound(2), "z").await;
     must(&*store, [owner.defer(inbound(1), 1, Some(5_000), 1)]).await;
-    must(&*store, [owner.defer(inbound(1), 1, Some(9_000), 2), owner.defer(inbound(2), 1, Some(7_000), 1)]).await;
+    must(&*store, [owner.defer(inbound(1), 1, Some(9_000), 2), owner.defer(inbound(2), 1, Some(7_000), 1)])
+        .await;
     let store = reopen(home, store).await;
     let owner = hold(&*store).await;
     assert_eq!(store.next_due(Dir::Inbound).await, Ok(Some(7_000)));
@@ -45,7 +46,10 @@ pub async fn deferring_counts_attempts_and_comes_due(home: &dyn Home) {
     assert_eq!(store.due(Dir::Inbound, 6_999, 10).await, Ok(Vec::new()));
     let due = store.due(Dir::Inbound, 9_000, 10).await.unwrap_or_default();
     assert_eq!(due.iter().map(|head| head.lane).collect::<Vec<_>>(), [inbound(2), inbound(1)]);
-    assert_eq!(due.last().map(|head| (head.state, head.attempts, head.due)), Some((LaneState::Deferred, 2, 9_000)));
+    assert_eq!(
+        due.last().map(|head| (head.state, head.attempts, head.due)),
+        Some((LaneState::Deferred, 2, 9_000))
+    );
     let entries = store.peek(inbound(1), 2).await.unwrap_or_default();
     assert_eq!(entries.iter().map(|entry| entry.attempts).collect::<Vec<_>>(), [2, 0]);
     assert_eq!(store.attempts(id).await, Ok(vec![attempt(1), attempt(2)]));
@@ -53,7 +57,10 @@ pub async fn deferring_counts_attempts_and_comes_due(home: &dyn Home) {
     assert_eq!(wrong, StoreError::NotFound("lane entry"));
     must(&*store, [owner.settle(inbound(1), 1)]).await;
     let head = store.lane(inbound(1)).await.ok().flatten();
-    assert_eq!(head.map(|head| (head.head, head.state, head.attempts, head.due)), Some((2, LaneState::Ready, 0, 0)));
+    assert_eq!(
+        head.map(|head| (head.head, head.state, head.attempts, head.due)),
+        Some((2, LaneState::Ready, 0, 0))
+    );
     assert_eq!(store.next_due(Dir::Inbound).await, Ok(Some(7_000)));
 }
 

@@ -94,9 +94,14 @@ pub async fn a_replay_keeps_id_and_attempts(home: &dyn Home) {
     must(&*store, [Change::Replay { event: id }]).await;
     let store = reopen(home, store).await;
     let entries = store.peek(lane, 10).await.unwrap_or_default();
-    let seen: Vec<_> = entries.iter().map(|entry| (entry.seq, entry.event.id, entry.replay, entry.attempts)).collect();
+    let seen: Vec<_> =
+        entries.iter().map(|entry| (entry.seq, entry.event.id, entry.replay, entry.attempts)).collect();
     assert_eq!(seen, [(2, id, true, 1)]);
-    assert_eq!(entries.first().map(|entry| entry.event.seq), Some(1), "the first number stays the event's own");
+    assert_eq!(
+        entries.first().map(|entry| entry.event.seq),
+        Some(1),
+        "the first number stays the event's own"
+    );
     let missing = refused(&*store, [Change::Replay { event: EventId::new() }]).await;
     assert_eq!(missing, StoreError::NotFound("event"));
     drop(owner);

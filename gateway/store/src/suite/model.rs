@@ -167,7 +167,8 @@ async fn take(step: Step, model: &mut Model, store: &dyn Store, owner: &Owner) -
             let through = queue.head + count - 1;
             let fits = count as usize <= queue.entries.len();
             let at = inbound(lane);
-            let done = commit(store, Change::Settle { fence: owner.fence(at), lane: at, through, outcome }).await;
+            let done =
+                commit(store, Change::Settle { fence: owner.fence(at), lane: at, through, outcome }).await;
             if fits {
                 prop_assert_eq!(done, Ok(Vec::new()));
                 (0..count as usize).for_each(|position| model.end(lane, position, outcome, 0));
@@ -254,7 +255,10 @@ async fn compare(model: &Model, store: &dyn Store) -> Checked {
         for (position, (entry, waiting)) in entries.iter().zip(&queue.entries).enumerate() {
             let attempts = if position == 0 { queue.attempts } else { waiting.attempts };
             prop_assert_eq!(entry.seq, queue.head + position as u64);
-            prop_assert_eq!((entry.event.id, entry.replay, entry.attempts), (waiting.event, waiting.replay, attempts));
+            prop_assert_eq!(
+                (entry.event.id, entry.replay, entry.attempts),
+                (waiting.event, waiting.replay, attempts)
+            );
         }
     }
     due.sort();

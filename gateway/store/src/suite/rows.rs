@@ -43,7 +43,12 @@ pub async fn a_row_is_read_by_whoever_wrote_it(home: &dyn Home) {
 }
 
 fn write(at: &str, value: &'static str, expect: Expect) -> Change {
-    Change::Write { table: Table::State, key: key(at), value: Some(Bytes::from_static(value.as_bytes())), expect }
+    Change::Write {
+        table: Table::State,
+        key: key(at),
+        value: Some(Bytes::from_static(value.as_bytes())),
+        expect,
+    }
 }
 
 /// A row that is not what was expected refuses the commit, in memory and on disk alike.
@@ -106,7 +111,8 @@ pub async fn scans_go_both_ways(home: &dyn Home) {
     must(&*store, puts((0..120).filter(|number| number % 3 == 0).collect())).await;
     let store = reopen(home, store).await;
     must(&*store, puts((0..120).filter(|number| number % 3 == 1).collect())).await;
-    must(&*store, (0..120).step_by(6).map(|number| Change::delete(Table::Index, key(&name('b', number))))).await;
+    must(&*store, (0..120).step_by(6).map(|number| Change::delete(Table::Index, key(&name('b', number)))))
+        .await;
     let wanted: Vec<String> =
         (0..120).filter(|number| number % 3 < 2 && number % 6 != 0).map(|number| name('b', number)).collect();
     for limit in [1, 7, 40, 1000] {
@@ -143,7 +149,8 @@ pub async fn scans_go_both_ways(home: &dyn Home) {
 /// A mebibyte comes back as it was, is replaced and deleted.
 pub async fn large_rows_come_back_whole(home: &dyn Home) {
     let mut store = home.open();
-    let value = |length: usize, seed: usize| -> Bytes { (0..length).map(|at| (at * 7 + seed) as u8).collect() };
+    let value =
+        |length: usize, seed: usize| -> Bytes { (0..length).map(|at| (at * 7 + seed) as u8).collect() };
     for (turn, length) in [1024 * 1024, 8 * 1024, 8 * 1024 - 13, 9_000, 300_000, 10].into_iter().enumerate() {
         must(&*store, [Change::put(Table::File, key("large"), value(length, turn))]).await;
         assert_eq!(read(&*store, Table::File, "large").await.map(|row| row.value), Some(value(length, turn)));
@@ -160,7 +167,8 @@ pub async fn large_rows_come_back_whole(home: &dyn Home) {
 /// Limits are named.
 pub async fn too_large_is_refused(home: &dyn Home) {
     let store = home.open();
-    let too_large = |error: StoreError| matches!(error, StoreError::TooLarge { bytes, limit, .. } if bytes > limit);
+    let too_large =
+        |error: StoreError| matches!(error, StoreError::TooLarge { bytes, limit, .. } if bytes > limit);
     let row = Change::put(Table::File, key("x"), vec![0; 1024 * 1024 + 1]);
     assert!(too_large(refused(&*store, [row]).await));
     let (_, event) = append(inbound(1), vec![0; 4 * 1024 * 1024 + 1]);

@@ -37,10 +37,6 @@ pub struct BotMetrics {
     pub attempts: PerWord<DispatchOutcome>,
     /// How long the core took.
     pub seconds: Histogram,
-    /// Unsettled events.
-    pub backlog: Gauge,
-    /// Age of the oldest unsettled event in seconds.
-    pub oldest: Seconds,
     pub(super) breaker: Gauge,
 }
 

@@ -54,7 +54,14 @@ impl Proofs {
     }
 
     /// Writes the headers that prove a body; a `forged` one proves nothing.
-    pub(super) fn headers(&self, provider: Provider, body: &[u8], now_s: u64, forged: bool, out: &mut Vec<u8>) {
+    pub(super) fn headers(
+        &self,
+        provider: Provider,
+        body: &[u8],
+        now_s: u64,
+        forged: bool,
+        out: &mut Vec<u8>,
+    ) {
         let spoil = u8::from(forged);
         match provider {
             Provider::Slack => {
@@ -139,14 +146,21 @@ fn text(id: MessageId, bytes: usize, out: &mut Vec<u8>) {
     fill(out, bytes.saturating_sub(20));
 }
 
-fn slack(id: MessageId, who: u64, number: u64, now_s: u64, size: usize, out: &mut Vec<u8>) -> std::io::Result<()> {
+fn slack(
+    id: MessageId,
+    who: u64,
+    number: u64,
+    now_s: u64,
+    size: usize,
+    out: &mut Vec<u8>,
+) -> std::io::Result<()> {
     let micros = number % 1_000_000;
     write!(
         out,
         r#"{{"token":"legacy-token-of-no-use","team_id":"T0BENCH","context_team_id":"T0BENCH","context_enterprise_id":null,"api_app_id":"A0BENCH","event":{{"type":"message","user":"U0P{who:05}","ts":"{now_s}.{micros:06}","client_msg_id":"3f1d2c4e-0000-4000-8000-{number:012x}","text":""#
     )?;
     // The words stand twice, as Slack sends them.
-    let each = size.saturating_sub(815) / 2;
+    let each = size.saturating_sub(747) / 2;
     text(id, each, out);
     write!(
         out,
@@ -164,7 +178,14 @@ fn slack(id: MessageId, who: u64, number: u64, now_s: u64, size: usize, out: &mu
     )
 }
 
-fn telegram(id: MessageId, who: u64, number: u64, now_s: u64, size: usize, out: &mut Vec<u8>) -> std::io::Result<()> {
+fn telegram(
+    id: MessageId,
+    who: u64,
+    number: u64,
+    now_s: u64,
+    size: usize,
+    out: &mut Vec<u8>,
+) -> std::io::Result<()> {
     let person = 5_300_000_000 + who;
     write!(
         out,
@@ -174,7 +195,14 @@ fn telegram(id: MessageId, who: u64, number: u64, now_s: u64, size: usize, out: 
     write!(out, r#""}}}}"#)
 }
 
-fn whatsapp(id: MessageId, who: u64, number: u64, now_s: u64, size: usize, out: &mut Vec<u8>) -> std::io::Result<()> {
+fn whatsapp(
+    id: MessageId,
+    who: u64,
+    number: u64,
+    now_s: u64,
+    size: usize,
+    out: &mut Vec<u8>,
+) -> std::io::Result<()> {
     write!(
         out,
         r#"{{"object":"whatsapp_business_account","entry":[{{"id":"900800700600500","changes":[{{"value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"493000000000","phone_number_id":"700100200300400"}},"contacts":[{{"profile":{{"name":"Zo\u00eb Example"}},"wa_id":"49151{who:08}"}}],"messages":[{{"from":"49151{who:08}","id":"wamid.HBgLNDkxNTEwMDAw"#

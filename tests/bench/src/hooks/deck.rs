@@ -162,7 +162,8 @@ impl Deck {
         self.number += 1;
         let id = MessageId::new(self.conversation(connection), self.number);
         let size = if kind == Kind::Large { 16 * 1024 } else { 920 + (self.random() % 200) as usize };
-        let Some((provider, path)) = self.providers.get(usize::from(id.conversation()) % self.providers.len().max(1))
+        let Some((provider, path)) =
+            self.providers.get(usize::from(id.conversation()) % self.providers.len().max(1))
         else {
             return Ticket { id, kind };
         };
@@ -181,7 +182,8 @@ impl Deck {
         out.extend_from_slice(b"content-type: application/json\r\n");
         self.proofs.headers(*provider, &self.body, self.now_s, kind == Kind::Forged, out);
         // Writing to memory can't fail.
-        let _fits = std::io::Write::write_fmt(out, format_args!("content-length: {}\r\n\r\n", self.body.len()));
+        let _fits =
+            std::io::Write::write_fmt(out, format_args!("content-length: {}\r\n\r\n", self.body.len()));
         out.extend_from_slice(&self.body);
         if let Some(last) = self.last.get_mut(connection) {
             *last = (kind != Kind::Forged).then_some(id);

@@ -119,8 +119,11 @@ impl Tally {
 
     /// Statuses in words.
     pub(crate) fn statuses(&self) -> String {
-        let words: Vec<String> =
-            self.statuses.iter().map(|((kind, status), count)| format!("{kind:?} {status}: {count}")).collect();
+        let words: Vec<String> = self
+            .statuses
+            .iter()
+            .map(|((kind, status), count)| format!("{kind:?} {status}: {count}"))
+            .collect();
         words.join(", ")
     }
 

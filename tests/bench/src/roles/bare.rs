@@ -35,7 +35,8 @@ pub(crate) fn bare_hyper() -> Result<()> {
             stream.set_nodelay(true)?;
             tokio::task::spawn_local(async move {
                 // A client that goes away is no fault.
-                let _gone = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+                let _gone =
+                    http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
             });
         }
     })

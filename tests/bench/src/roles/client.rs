@@ -20,7 +20,12 @@ use tokio::task::LocalSet;
 ///
 /// # Errors
 /// When the server can't be reached.
-pub(crate) fn bare_client(target: SocketAddr, connections: usize, bytes: usize, lasting: Duration) -> Result<()> {
+pub(crate) fn bare_client(
+    target: SocketAddr,
+    connections: usize,
+    bytes: usize,
+    lasting: Duration,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let set = LocalSet::new();
     let done = Rc::new(Cell::new(0_u64));

@@ -45,7 +45,9 @@ pub(crate) fn raw_log(folder: &Path, lasting: Duration) -> Result<()> {
     std::fs::remove_file(path)?;
     let place = |times: &mut Vec<u64>, per_mille: usize| {
         times.sort_unstable();
-        times.get((times.len() * per_mille / 1000).min(times.len().saturating_sub(1))).map_or(0.0, |ns| *ns as f64 / 1e3)
+        times
+            .get((times.len() * per_mille / 1000).min(times.len().saturating_sub(1)))
+            .map_or(0.0, |ns| *ns as f64 / 1e3)
     };
     let result = serde_json::json!({
         "f1": place(&mut one, 500), "f1_p99": place(&mut one, 990),

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use bytes::Bytes;
 use portico_contract::{BotId, EventId, InstallationId};
-use portico_store::{Append, Change, Commit, Committed, DedupeKey, EventKind, Lane, NewEvent, Store};
+use portico_store::{
+    Append, Appended, Change, Commit, Committed, DedupeKey, EventKind, Lane, NewEvent, Store,
+};
 use portico_store_sled::{Options, SledStore};
 use tokio::task::LocalSet;
 
@@ -34,7 +36,8 @@ pub(crate) fn store_append(folder: &Path, callers: usize, lasting: Duration) -> 
     let seconds = begin.elapsed().as_secs_f64();
     let spent = Cpu::of(std::process::id()).since(&cpu);
     let after = store.stats();
-    let threads: Vec<_> = spent.by_name().into_iter().map(|(name, ns)| (name, ns as f64 / done as f64 / 1e3)).collect();
+    let threads: Vec<_> =
+        spent.by_name().into_iter().map(|(name, ns)| (name, ns as f64 / done as f64 / 1e3)).collect();
     let result = serde_json::json!({
         "events": done, "seconds": seconds, "threads": threads,
         "log_bytes_per_event": (log_written() - written) as f64 / done as f64,
@@ -72,10 +75,12 @@ async fn append(store: &Arc<dyn Store>, callers: usize, part: u8, lasting: Durat
             let mut done = 0_u64;
             while begin.elapsed() < lasting {
                 let mut key = [part; 16];
-                key[..8].copy_from_slice(&(caller as u64).to_be_bytes());
-                key[8..15].copy_from_slice(&done.to_be_bytes()[1..]);
+                key[1..8].copy_from_slice(&(caller as u64).to_be_bytes()[1..]);
+                key[8..].copy_from_slice(&done.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
                 let mut lane = [0; 16];
-                lane[..8].copy_from_slice(&((caller as u64 * 16 + done % 16).wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_be_bytes());
+                lane[..8].copy_from_slice(
+                    &((caller as u64 * 16 + done % 16).wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_be_bytes(),
+                );
                 let append = Append {
                     key: Some(DedupeKey(key)),
                     keep_days: 3,
@@ -92,8 +97,10 @@ async fn append(store: &Arc<dyn Store>, callers: usize, part: u8, lasting: Durat
                     },
                 };
                 match store.commit(Commit::of([Change::Append(append)])).await? {
-                    Committed::Done(_) => done += 1,
-                    Committed::Same(_) => bail!("an append was taken for a repeat"),
+                    Committed::Done(appended) if matches!(appended.as_slice(), [Appended::New(_)]) => {
+                        done += 1
+                    }
+                    _ => bail!("an append was taken for a repeat"),
                 }
             }
             Ok(done)

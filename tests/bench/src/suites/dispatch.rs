@@ -37,7 +37,8 @@ fn rates(bench: &mut Bench, core: &NullCore, provider: SocketAddr) -> Result<()>
     };
     let portico = setup.start(bench.plan.server)?;
     let mut number = 0;
-    let (mut many, mut hot, mut cost, mut p50, mut p99) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut many, mut hot, mut cost, mut p50, mut p99) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut rate_many, mut rate_hot) = (Vec::new(), Vec::new());
     let mut ordinary = Load::connect(portico.address, CONNECTIONS)?;
     let mut lone = Load::connect(portico.address, 1)?;

@@ -4,6 +4,7 @@
 //! dispatched; then it lets go, and the rest of the path is measured until the core has all.
 
 mod odd;
+mod stages;
 mod syncs;
 
 use std::time::Duration;
@@ -81,12 +82,13 @@ pub(crate) fn ingest(bench: &mut Bench) -> Result<()> {
             }
         }
     }
-    if core.strange() > 0 {
-        bench.report.failure(format!("{} requests at the core held no message of the bench", core.strange()));
+    if let Some(strange) = core.strange() {
+        bench.report.failure(strange);
     }
     if !rounds.is_empty() {
         tell(bench, &rounds);
         odd::tell(bench, &rounds);
+        stages::tell(bench, &rounds)?;
     }
     core.hold(false);
     core.take();
@@ -115,7 +117,13 @@ impl Side {
     }
 }
 
-fn round(bench: &mut Bench, bare: &mut Bare, portico: &Portico, core: &NullCore, side: &mut Side) -> Result<Round> {
+fn round(
+    bench: &mut Bench,
+    bare: &mut Bare,
+    portico: &Portico,
+    core: &NullCore,
+    side: &mut Side,
+) -> Result<Round> {
     let ours = [portico.id(), bare.id()];
     wait_quiet(&ours, bench.patient);
     let strangers = Strangers::begin(&ours);
@@ -142,7 +150,9 @@ fn round(bench: &mut Bench, bare: &mut Bare, portico: &Portico, core: &NullCore,
     let strangers = strangers.cores().max(cores);
     bench.report.strangers(strangers);
     if open.late() {
-        bench.report.note(format!("the generator was late (p99 {:.0} µs) in an open-loop round", open.lag_p99()));
+        bench
+            .report
+            .note(format!("the generator was late (p99 {:.0} µs) in an open-loop round", open.lag_p99()));
     }
 
     let begin = std::time::Instant::now();
@@ -180,7 +190,12 @@ fn round(bench: &mut Bench, bare: &mut Bare, portico: &Portico, core: &NullCore,
         drained,
         forged: odd.forged,
         repeat: odd.repeat,
-        threads: end.since(&start).by_name().into_iter().map(|(name, ns)| (name, each(ns, requests))).collect(),
+        threads: end
+            .since(&start)
+            .by_name()
+            .into_iter()
+            .map(|(name, ns)| (name, each(ns, requests)))
+            .collect(),
     })
 }
 
@@ -189,13 +204,37 @@ fn tell(bench: &mut Bench, rounds: &[Round]) {
     let s = "ingest";
     let report = &mut bench.report;
     report.cost(s, "R0 in the same rounds", "µs/request", &column(&|one| one.bare.cpu), Must::Nothing);
-    report.cost(s, "up to the 2xx, edge and commit threads", "µs/request", &column(&|one| one.to_answer), Must::Nothing);
-    report.cost(s, "up to the 2xx ÷ R0", "×", &column(&|one| one.to_answer / one.bare.cpu), Must::AtMost(2.0));
+    report.cost(
+        s,
+        "up to the 2xx, edge and commit threads",
+        "µs/request",
+        &column(&|one| one.to_answer),
+        Must::Nothing,
+    );
+    report.cost(
+        s,
+        "up to the 2xx ÷ R0",
+        "×",
+        &column(&|one| one.to_answer / one.bare.cpu),
+        Must::AtMost(2.0),
+    );
     report.cost(s, "of it edge threads ÷ R0", "×", &column(&|one| one.edge / one.bare.cpu), Must::Nothing);
-    report.cost(s, "of it commit thread ÷ R0", "×", &column(&|one| one.commit / one.bare.cpu), Must::AtMost(0.55));
+    report.cost(
+        s,
+        "of it commit thread ÷ R0",
+        "×",
+        &column(&|one| one.commit / one.bare.cpu),
+        Must::AtMost(0.55),
+    );
     let whole = column(&|one| one.whole / one.bare.cpu);
     report.cost(s, "with sled and dispatch to a null core ÷ R0", "×", &whole, Must::AtMost(4.0));
-    report.speed(s, "D: durable requests, 64 connections", "requests/s", &column(&|one| one.rate), Must::Nothing);
+    report.speed(
+        s,
+        "D: durable requests, 64 connections",
+        "requests/s",
+        &column(&|one| one.rate),
+        Must::Nothing,
+    );
     let share = column(&|one| one.rate / one.bare.rate);
     report.speed(s, "D ÷ bare hyper", "×", &share, Must::AtLeast(0.5));
     let (name, unit) = ("open loop at a quarter of bare, p50", "µs");
@@ -203,18 +242,29 @@ fn tell(bench: &mut Bench, rounds: &[Round]) {
     let bound = column(&|one| one.open_p50 / (one.bare.open_p50 + 3.0 * one.log.f1));
     report.speed(s, "same ÷ (bare p50 + 3 F1)", "×", &bound, Must::AtMost(1.0));
     report.speed(s, "open loop at a quarter of bare, p99", unit, &column(&|one| one.open_p99), Must::Nothing);
-    let bound =
-        column(&|one| one.open_p99 / (one.bare.open_p99 + 6.0 * one.log.f64_p99).max(2000.0));
+    let bound = column(&|one| one.open_p99 / (one.bare.open_p99 + 6.0 * one.log.f64_p99).max(2000.0));
     report.speed(s, "same ÷ max(bare p99 + 6 × F64 p99, 2 ms)", "×", &bound, Must::AtMost(1.0));
     report.speed(s, "lone request p50", unit, &column(&|one| one.lone_p50), Must::Nothing);
     let bound = column(&|one| one.lone_p50 / (one.bare.lone_p50 + 2.0 * one.log.f1));
     report.speed(s, "same ÷ (bare p50 + 2 F1)", "×", &bound, Must::AtMost(1.0));
-    report.speed(s, "events to the core once it takes them", "events/s", &column(&|one| one.drained), Must::Nothing);
+    report.speed(
+        s,
+        "events to the core once it takes them",
+        "events/s",
+        &column(&|one| one.drained),
+        Must::Nothing,
+    );
     report.speed(s, "F1 and F64 in the same rounds: F1", "µs", &column(&|one| one.log.f1), Must::Nothing);
     report.speed(s, "F64", "µs", &column(&|one| one.log.f64), Must::Nothing);
     if let Some(last) = rounds.last() {
         for (name, each) in last.threads.iter().take(8) {
-            report.cost(s, &format!("last round, all of it: thread {name}"), "µs/request", &[*each], Must::Nothing);
+            report.cost(
+                s,
+                &format!("last round, all of it: thread {name}"),
+                "µs/request",
+                &[*each],
+                Must::Nothing,
+            );
         }
     }
 }

@@ -120,7 +120,13 @@ fn after_kill(bench: &mut Bench, setup: &Setup, core: &NullCore) -> Result<()> {
     core.hold(false);
     core.take();
     let report = &mut bench.report;
-    report.speed(S, &format!("start to ready after kill -9 with {target} MiB kept"), "s", &[took], Must::AtMost(20.0));
+    report.speed(
+        S,
+        &format!("start to ready after kill -9 with {target} MiB kept"),
+        "s",
+        &[took],
+        Must::AtMost(20.0),
+    );
     report.cost(S, "resident then, all of it waiting for the core", "MiB", &[resident], Must::Nothing);
     Ok(())
 }

@@ -40,7 +40,8 @@ enum Traffic {
 
 impl Traffic {
     fn paths(self, to_portico: bool) -> Paths {
-        let path = |own: &str, name: &str| Some(if to_portico { format!("/webhooks/{name}-0") } else { own.into() });
+        let path =
+            |own: &str, name: &str| Some(if to_portico { format!("/webhooks/{name}-0") } else { own.into() });
         match self {
             Self::Slack => Paths { slack: path("/slack", "slack"), ..Paths::default() },
             Self::Telegram => Paths { telegram: path("/telegram", "telegram"), ..Paths::default() },
@@ -230,7 +231,13 @@ fn tell(bench: &mut Bench, peer: &Peer, rounds: &[(Found, Found)]) {
     let ratio: Vec<f64> = rounds.iter().map(|(own, other)| own.to_answer / other.cpu).collect();
     let whole: Vec<f64> = rounds.iter().map(|(own, other)| own.cpu / other.cpu).collect();
     report.cost(s, &format!("{name}: CPU"), "µs/request", &other(|one| one.cpu), Must::Nothing);
-    report.cost(s, "  Portico, all threads, until the bot has it", "µs/request", &own(|one| one.cpu), Must::Nothing);
+    report.cost(
+        s,
+        "  Portico, all threads, until the bot has it",
+        "µs/request",
+        &own(|one| one.cpu),
+        Must::Nothing,
+    );
     report.cost(s, "  same ÷ the peer", "×", &whole, Must::AtMost(peer.must));
     report.cost(s, "  Portico up to the 2xx ÷ the peer", "×", &ratio, Must::Nothing);
     report.speed(s, "  rate of the peer", "requests/s", &other(|one| one.rate), Must::Nothing);

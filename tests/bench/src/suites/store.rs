@@ -163,7 +163,11 @@ fn crashes(bench: &mut Bench, crash: Crash) -> Result<()> {
 }
 
 /// Waits until all that was acknowledged has come, or nothing comes any more.
-fn settle(core: &NullCore, acknowledged: &[crate::hooks::MessageId], arrivals: &mut Vec<crate::core::Arrival>) {
+fn settle(
+    core: &NullCore,
+    acknowledged: &[crate::hooks::MessageId],
+    arrivals: &mut Vec<crate::core::Arrival>,
+) {
     let mut since = Instant::now();
     let mut seen: std::collections::HashSet<_> = arrivals.iter().map(|one| one.id).collect();
     let mut missing: Vec<_> = acknowledged.iter().filter(|id| !seen.contains(*id)).collect();

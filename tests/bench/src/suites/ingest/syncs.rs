@@ -64,7 +64,10 @@ pub(super) fn before_each_answer(portico: &Portico, deck: &mut Deck, lone: usize
     if forged > 2 {
         bail!("200 forged requests caused {forged} syncs");
     }
-    Ok(format!("each of {lone} lone requests was synced before its 2xx ({} syncs); forged ones were not", syncs.len()))
+    Ok(format!(
+        "each of {lone} lone requests was synced before its 2xx ({} syncs); forged ones were not",
+        syncs.len()
+    ))
 }
 
 fn epoch_s() -> f64 {
@@ -83,7 +86,8 @@ fn parse(text: &str) -> Vec<(f64, f64)> {
     let mut syncs = Vec::new();
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();
-        let (Some(thread), Some(at)) = (words.next(), words.next().and_then(|word| word.parse::<f64>().ok())) else {
+        let (Some(thread), Some(at)) = (words.next(), words.next().and_then(|word| word.parse::<f64>().ok()))
+        else {
             continue;
         };
         if line.ends_with("<unfinished ...>") {
