@@ -39,7 +39,21 @@ async fn every_fault_of_a_file_is_told_at_once_and_nothing_starts() {
     // No store, no token: nothing was begun.
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["bad.toml"]);
-    insta::assert_snapshot!(checked.err, @"");
+    insta::assert_snapshot!(checked.err, @r#"
+    portico: bad.toml has 12 faults:
+    server.listn: no such option; did you mean 'listen'? (line 2)
+    server.public_url: is no http or https address; write an address like "https://portico.example.com" (line 3)
+    limits.core.timeout: '15 parsecs' is not right; write a time like "15s", from 100ms to 10m (line 5)
+    bots.support.token: is missing; write token = "${BOT_TOKEN}": what the bot presents to the API (line 6)
+    bots.support.core.secret: is no Standard Webhooks secret; write "whsec_" and base64 of 24 to 64 random bytes (line 10)
+    installations.shop-slack.bot: there is no bot 'suport'; did you mean 'support'? (line 12)
+    installations.shop-slack.connector: there is no connector 'slak'; did you mean 'slack'? (line 13)
+    installations.shop-telegram.config.webhook_secret: is missing; write webhook_secret = "${VARIABLE}" or "file:/path" (line 14)
+    installations.shop-telegram.config.bot_token: variable NOT_SET_ANYWHERE is not set; set it before starting Portico (line 18)
+    installations.shop-telegram.config.max_connections: is above 100 (line 19)
+    installations.shop-telegram.config.tokn: no such option; known here: accept_channel_posts, allowed_updates, api_url, bot_token, commands, drop_pending_updates, max_connections, webhook_secret (line 20)
+    installations.open.config.secret: is missing, so nothing would prove that webhooks are genuine; write secret = "${VARIABLE}", or set insecure = true for a trial (line 21)
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]

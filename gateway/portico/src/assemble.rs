@@ -19,6 +19,7 @@ use portico_inbound::{Inbound, Observer};
 use portico_lanes::{Driver, DriverHandle};
 use portico_net::{Client, ClientOptions};
 use portico_outbound::{Actions, MediaLinks, Outbox, Paces, Scheduler, Sender, SenderOptions};
+use portico_runtime_api::{Bots, RuntimeApi};
 use portico_store::{Dir, Files, NodeId, Store};
 use portico_store_sled::SledStore;
 use portico_telemetry::Metrics;
@@ -59,6 +60,7 @@ pub struct Running {
     /// How providers reach it.
     pub public_url: String,
     store: Arc<dyn Store>,
+    node: NodeId,
     dispatch: Dispatch,
     outbound: DriverHandle,
     edges: [Edge; 2],
@@ -182,8 +184,20 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         installations: installations.clone(),
         stop: stop.child_token(),
     };
-    let _ = (&outbox, &actions, &media, &files);
-    let api = axum::Router::new();
+    let bot_tokens = Arc::new(Bots::new(setup::tokens(&config)?));
+    let api = portico_runtime_api::router(RuntimeApi {
+        store: store.clone(),
+        outbox,
+        actions,
+        installations: installations.clone(),
+        files,
+        bots: bot_tokens.clone(),
+        media,
+        metrics: metrics.clone(),
+        public_url: public_url.clone(),
+        limits: setup::api_limits(&config),
+        file_key: master.derive("files"),
+    });
     let leaving = Arc::new(AtomicBool::new(false));
     let pages = Pages { store: store.clone(), metrics: metrics.clone(), leaving: leaving.clone() };
     let router = api.merge(pages::router(pages));
@@ -260,6 +274,7 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
             public_url: public_url.clone(),
             installations,
             dispatch: dispatch.clone(),
+            tokens: bot_tokens,
             registrar,
         };
         let reload: Reload = Arc::new(move || reloader.reload());
@@ -271,6 +286,7 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         admin: admin.address(),
         public_url,
         store,
+        node,
         dispatch,
         outbound,
         edges: [public, admin],
@@ -319,6 +335,9 @@ impl Running {
         if unfinished > 0 {
             warn!(unfinished, "what was with a core or a provider did not finish; it is offered again at the next start");
         }
+        if let Err(error) = self.store.release(self.node).await {
+            warn!("the leases could not be given back: {error}");
+        }
         admin.drain(left(Duration::from_secs(1), total)).await;
         self.stop.cancel();
         match tokio::time::timeout(left(Duration::from_secs(60), total).max(Duration::from_secs(2)), self.store.close()).await
@@ -341,6 +360,7 @@ struct Reloader {
     public_url: String,
     installations: Installations,
     dispatch: Dispatch,
+    tokens: Arc<Bots>,
     registrar: Registrar,
 }
 
@@ -357,7 +377,7 @@ impl Reloader {
         self.dispatch
             .replace(bots)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-        drop(tokens);
+        self.tokens.replace(tokens);
         self.installations.replace(installations);
         self.registrar.register_changed();
         let mut old = self.old.lock();

@@ -7,6 +7,7 @@ use portico_config::{BotConfig, Checked, CoreKind as ConfiguredCore, Installatio
 use portico_contract::{BotId, Catalog, InstallationId};
 use portico_dispatch::{BotCore, CoreKind, Endpoint};
 use portico_edge::{Limits, Quota};
+use portico_runtime_api::ApiLimits;
 use portico_store::Retention;
 use portico_store_sled::{DiskLimits, Options};
 use portico_turns::{Installation, InstallationSpec};
@@ -67,6 +68,21 @@ pub(crate) fn edge_limits(config: &Checked) -> Limits {
         failures: quota(webhook.failures),
         failure_pause: webhook.failure_pause,
         ..Limits::default()
+    }
+}
+
+/// Limits of the runtime API.
+pub(crate) fn api_limits(config: &Checked) -> ApiLimits {
+    let rate = |rate: Rate| portico_runtime_api::Rate { count: rate.count, per: rate.per, burst: rate.burst };
+    ApiLimits {
+        body: config.limits.body.api,
+        file: config.limits.body.file,
+        rate: rate(config.limits.api.rate),
+        rates: config
+            .bots
+            .values()
+            .filter_map(|bot| Some((BotId::parse(&bot.id).ok()?, rate(bot.rate?))))
+            .collect(),
     }
 }
 

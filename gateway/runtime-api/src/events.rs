@@ -350,10 +350,10 @@ fn show(api: &Shared, caller: &Caller, stored: &StoredEvent) -> Value {
     if let Some(payload) = shown.get_mut("payload") {
         api.media.publish(&stored.installation, payload);
         // Clients read an object, whatever a connector's own event carries.
-        match payload {
-            Value::Object(_) => {}
-            Value::Null => *payload = json!({}),
-            other => *payload = json!({ "data": other.take() }),
+        if payload.is_null() {
+            *payload = json!({});
+        } else if !payload.is_object() {
+            *payload = json!({ "data": payload.take() });
         }
     }
     if let Some(Value::String(kind)) = shown.get_mut("type") {

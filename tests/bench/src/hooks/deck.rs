@@ -176,9 +176,7 @@ impl Deck {
             // Writing to memory can't fail.
             let _fits = std::io::Write::write_fmt(out, format_args!("{part}"));
         }
-        for piece in [" HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: bench/1\r\naccept: */*\r\n"] {
-            out.extend_from_slice(piece.as_bytes());
-        }
+        out.extend_from_slice(b" HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: bench/1\r\naccept: */*\r\n");
         out.extend_from_slice(b"content-type: application/json\r\n");
         self.proofs.headers(*provider, &self.body, self.now_s, kind == Kind::Forged, out);
         // Writing to memory can't fail.
