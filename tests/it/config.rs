@@ -83,7 +83,11 @@ async fn the_shipped_defaults_and_channel_files_are_right() {
             .captures_iter(&text)
             .map(|found| {
                 let name = found[1].to_owned();
-                let value = if name.contains("CORE") { "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" } else { "secret-0123456789" };
+                let value = match name.as_str() {
+                    name if name.contains("CORE") => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                    name if name.contains("PHONE") => "106540352242922",
+                    _ => "secret-0123456789",
+                };
                 (name, value)
             })
             .collect();

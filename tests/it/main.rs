@@ -3,18 +3,24 @@
 
 mod admin;
 mod bad_input;
+mod cli;
+mod clients;
 mod command;
 mod config;
 mod cores;
+mod demo;
 mod faults;
 mod files;
 mod node;
 mod path;
 mod raw_http;
 mod scene;
+mod scopes;
 mod sdk_bot;
+mod secrets;
 mod signatures;
 mod slack;
+mod ssrf;
 mod telegram;
 mod webhook;
 mod whatsapp;

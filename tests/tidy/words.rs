@@ -9,7 +9,6 @@ fn no_personal_path_and_no_private_key_is_in_the_repository() {
         ["/wo", "rk/"].concat(),
         ["/ro", "ot/"].concat(),
         ["BEGIN RSA PRIVATE", " KEY"].concat(),
-        ["xox", "b-1"].concat(),
         ["gh", "p_"].concat(),
         ["AKIA", "IOSF"].concat(),
         home,

@@ -25,13 +25,6 @@ pub(crate) fn between_sections(loader: &Loader<'_>, checked: &mut Checked) {
             mend,
         );
     }
-    if checked.limits.memory.soft_percent > checked.limits.memory.hard_percent {
-        note(
-            "limits.memory.soft_percent",
-            "is above hard_percent".into(),
-            "make it the lower of the two".into(),
-        );
-    }
     if checked.limits.edge.connections_per_address > checked.limits.edge.connections {
         let mend = "make it at most limits.edge.connections".to_owned();
         note("limits.edge.connections_per_address", "is above all connections together".into(), mend);

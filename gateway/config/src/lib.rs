@@ -30,8 +30,7 @@ pub use sections::admin::Admin;
 pub use sections::bots::{BotConfig, Core, CoreKind, OnDead};
 pub use sections::installations::{InstallationConfig, OnUnknown};
 pub use sections::limits::{
-    ApiLimits, BodyLimits, BotLimits, CoreLimits, EdgeLimits, JsonLimits, LaneLimits, Limits, MemoryLimits,
-    ProviderLimits, WebhookLimits,
+    ApiLimits, BodyLimits, CoreLimits, EdgeLimits, LaneLimits, Limits, ProviderLimits, WebhookLimits,
 };
 pub use sections::log::{Log, LogFormat};
 pub use sections::server::{Drain, Server, TlsFiles};

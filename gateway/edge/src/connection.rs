@@ -201,12 +201,12 @@ where
         let mut builder = http2::Builder::new(LocalExecutor);
         builder
             .timer(TokioTimer::new())
-            .max_concurrent_streams(100)
-            .initial_stream_window_size(64 * 1024)
-            .initial_connection_window_size(1024 * 1024)
-            .max_header_list_size(16 * 1024)
-            .max_pending_accept_reset_streams(20)
-            .max_frame_size(16 * 1024);
+            .max_concurrent_streams(limits.http2.streams)
+            .initial_stream_window_size(limits.http2.stream_window)
+            .initial_connection_window_size(limits.http2.connection_window)
+            .max_header_list_size(limits.http2.header_list)
+            .max_pending_accept_reset_streams(limits.http2.pending_resets)
+            .max_frame_size(limits.http2.frame);
         let connection = builder.serve_connection(io, service);
         let mut connection = pin!(connection);
         watched(&shared, &watch, async |stop| match stop {

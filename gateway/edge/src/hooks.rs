@@ -69,8 +69,8 @@ impl Desk {
         }
         let cap = installation
             .as_ref()
-            .and_then(|one| one.connector.manifest().webhook.max_body)
-            .map_or(self.limits.webhook_body, |most| most as usize);
+            .and_then(|one| one.max_body.or(one.connector.manifest().webhook.max_body.map(|most| most as usize)))
+            .unwrap_or(self.limits.webhook_body);
         // The body is read before anybody is told that there is no such installation: the time to the answer
         // says nothing then.
         let body = match body::read(incoming, cap, &self.limits).await {

@@ -21,4 +21,4 @@ mod options;
 
 pub use client_address::ClientAddress;
 pub use listener::{Edge, Hooks};
-pub use options::{EdgeOptions, Limits, Quota};
+pub use options::{EdgeOptions, Http2, Limits, Quota};

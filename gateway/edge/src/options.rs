@@ -17,6 +17,36 @@ pub struct Quota {
     pub burst: u32,
 }
 
+/// Limits of HTTP/2 connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Http2 {
+    /// Streams at once.
+    pub streams: u32,
+    /// Window of a stream in bytes.
+    pub stream_window: u32,
+    /// Window of a connection in bytes.
+    pub connection_window: u32,
+    /// Bytes of headers.
+    pub header_list: u32,
+    /// Resets that may be pending.
+    pub pending_resets: usize,
+    /// Bytes of a frame.
+    pub frame: u32,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self {
+            streams: 100,
+            stream_window: 64 * 1024,
+            connection_window: 1024 * 1024,
+            header_list: 16 * 1024,
+            pending_resets: 20,
+            frame: 16 * 1024,
+        }
+    }
+}
+
 /// Limits of connections, requests and addresses.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -46,6 +76,8 @@ pub struct Limits {
     pub headers: usize,
     /// Bytes of the request target.
     pub target_bytes: usize,
+    /// HTTP/2.
+    pub http2: Http2,
     /// Webhook body, where the connector does not need more.
     pub webhook_body: usize,
     /// Webhooks of one installation.
@@ -75,6 +107,7 @@ impl Default for Limits {
             head_bytes: 16 * 1024,
             headers: 64,
             target_bytes: 4 * 1024,
+            http2: Http2::default(),
             webhook_body: 1024 * 1024,
             installation: Quota { count: 1000, per: second, burst: 5000 },
             address: None,

@@ -70,6 +70,7 @@ pub struct Outbox {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) installations: Arc<Installations>,
     pub(crate) metrics: Arc<Metrics>,
+    most: u64,
     /// Callers of one conversation wait for each other here rather than in conflicts of its row.
     locks: Vec<Mutex<()>>,
 }
@@ -97,7 +98,14 @@ enum Answer {
 impl Outbox {
     /// An outbox over the store.
     pub fn new(store: Arc<dyn Store>, installations: Arc<Installations>, metrics: Arc<Metrics>) -> Self {
-        Self { store, installations, metrics, locks: (0..64).map(|_| Mutex::new(())).collect() }
+        Self { store, installations, metrics, most: MAX_LANE, locks: (0..64).map(|_| Mutex::new(())).collect() }
+    }
+
+    /// With another number of messages that may wait in one conversation.
+    #[must_use]
+    pub fn at_most(mut self, most: u64) -> Self {
+        self.most = most;
+        self
     }
 
     /// Keeps a message of the bot and puts it into its conversation's outbox. In a conversation whose
@@ -300,7 +308,7 @@ impl Outbox {
             .lane(Lane::outbound(conversation))
             .await?
             .map_or(0, |lane| lane.next.saturating_sub(lane.head));
-        if waiting + more > MAX_LANE {
+        if waiting + more > self.most {
             self.metrics.limits.inc(Limit::Outbox);
             return Err(AcceptError::TooMany { retry_after: Duration::from_secs(5) });
         }

@@ -113,7 +113,7 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         ..ClientOptions::default()
     })
     .map_err(|error| anyhow!("the outbound client can't be made: {error}"))?;
-    let turns = Turns::new(store.clone(), blobs, client.clone());
+    let turns = Turns::new(store.clone(), blobs, client.clone()).with_limits(setup::exchange_limits(&config));
     let installations = Installations::new(setup::installations(&config, &catalog, &public_url)?);
 
     let mut inbound = Inbound::new(store.clone(), turns.clone(), metrics.clone());
@@ -122,15 +122,21 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
     }
 
     let shared_installations = Arc::new(installations.clone());
-    let outbox = Arc::new(Outbox::new(store.clone(), shared_installations.clone(), metrics.clone()));
+    let outbox = Arc::new(
+        Outbox::new(store.clone(), shared_installations.clone(), metrics.clone())
+            .at_most(config.limits.lane.outbox as u64),
+    );
     let paces = Arc::new(Paces::default());
-    let actions = Arc::new(Actions::new(
+    let actions = Actions::new(
         store.clone(),
         shared_installations.clone(),
         turns.clone(),
         metrics.clone(),
         paces.clone(),
-    ));
+    );
+    // An action must end while its caller's request still may.
+    let action_time = config.limits.edge.request_time.mul_f64(0.9);
+    let actions = Arc::new(actions.time_limit(action_time));
     let media = Arc::new(MediaLinks::new(&public_url, &master.derive("media")));
 
     let node = node_id()?;

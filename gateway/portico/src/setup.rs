@@ -6,11 +6,11 @@ use std::sync::Arc;
 use portico_config::{BotConfig, Checked, CoreKind as ConfiguredCore, InstallationConfig, OnDead, OnUnknown, Rate};
 use portico_contract::{BotId, Catalog, InstallationId};
 use portico_dispatch::{BotCore, CoreKind, Endpoint};
-use portico_edge::{Limits, Quota};
+use portico_edge::{Http2, Limits, Quota};
 use portico_runtime_api::ApiLimits;
 use portico_store::Retention;
 use portico_store_sled::{DiskLimits, Options};
-use portico_turns::{Installation, InstallationSpec};
+use portico_turns::{ExchangeLimits, Installation, InstallationSpec};
 
 use anyhow::{Context, Result, anyhow};
 
@@ -64,10 +64,29 @@ pub(crate) fn edge_limits(config: &Checked) -> Limits {
         headers: edge.headers,
         target_bytes: edge.target,
         webhook_body: config.limits.body.webhook,
+        http2: Http2 {
+            streams: edge.h2_streams,
+            stream_window: edge.h2_stream_window,
+            connection_window: edge.h2_connection_window,
+            header_list: edge.h2_header_list,
+            pending_resets: edge.h2_pending_resets,
+            frame: edge.h2_frame,
+        },
+        address: Some(quota(edge.address_rate)),
         installation: quota(webhook.rate),
         failures: quota(webhook.failures),
         failure_pause: webhook.failure_pause,
-        ..Limits::default()
+    }
+}
+
+/// Bounds of the exchanges with providers.
+pub(crate) fn exchange_limits(config: &Checked) -> ExchangeLimits {
+    let provider = &config.limits.provider;
+    ExchangeLimits {
+        timeout: provider.timeout,
+        answer: provider.answer,
+        media: usize::try_from(provider.media).unwrap_or(usize::MAX),
+        media_time: provider.media_time,
     }
 }
 
@@ -129,6 +148,7 @@ fn installation(one: &InstallationConfig, catalog: &Catalog, public_url: &str) -
             OnUnknown::Drop => portico_turns::OnUnknown::Drop,
         },
         max_age: one.max_age,
+        max_body: one.max_body,
     };
     Installation::new(spec).map(Arc::new).map_err(|fault| anyhow!("installation '{}': {fault}", one.id))
 }

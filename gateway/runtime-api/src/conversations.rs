@@ -246,6 +246,7 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, query: Query) -
         rows = records.conversations_tagged(&wanted.tags.is, MOST).await.map_err(problems::store)?;
     }
     let paging = Paging::read(&api, &caller.bot, format!("conversations {order:?}"), &query)?;
+    listing::whole(&rows)?;
     rows.retain(|row| wanted.takes(&row.value));
     let (page, next) = listing::page(rows, order, &paging, |row| {
         let at = if order.updated { row.value.updated_at } else { row.value.created_at };

@@ -351,6 +351,7 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, query: Query) -
         let paging = Paging::read(&api, &caller.bot, format!("files {field} {ascending}"), &query)?;
         let mut all: Vec<Row> =
             rows(&api, &caller, None, MOST).await?.into_iter().map(|(_, row)| row).collect();
+        listing::whole(&all)?;
         all.retain(takes);
         let order = Order { updated: false, ascending };
         let (page, next) = listing::page(all, order, &paging, |row| match field {

@@ -56,6 +56,15 @@ impl Span {
     }
 }
 
+/// Refuses a list of which not all rows were looked at.
+pub(crate) fn whole<T>(rows: &[T]) -> Result<(), Problem> {
+    if rows.len() < MOST {
+        return Ok(());
+    }
+    let reason = format!("this list has {MOST} entries or more; narrow it by tags, or leave the order out");
+    Err(Problem::new(Kind::LimitExceeded, reason))
+}
+
 /// One page of rows that were put together: `place` gives the time and id by which they are ordered.
 pub(crate) fn page<T>(
     mut rows: Vec<T>,
@@ -63,14 +72,6 @@ pub(crate) fn page<T>(
     paging: &Paging<'_>,
     place: impl Fn(&T) -> (u64, String),
 ) -> Result<(Vec<T>, Option<Vec<u8>>), Problem> {
-    if rows.len() >= MOST {
-        return Err(Problem::new(
-            Kind::LimitExceeded,
-            format!(
-                "this list has more than {MOST} entries; narrow it by tags or dates, or leave the order out"
-            ),
-        ));
-    }
     rows.sort_by_cached_key(|row| place(row));
     if !order.ascending {
         rows.reverse();

@@ -230,6 +230,7 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, query: Query) -
     }
     let scope = format!("users {order:?} {conversation:?}");
     let paging = Paging::read(&api, &caller.bot, scope, &query)?;
+    listing::whole(&rows)?;
     rows.retain(|user| takes(&user.value));
     let (page, next) = listing::page(rows, order, &paging, |user| {
         let at = if order.updated { user.value.updated_at } else { user.value.created_at };

@@ -121,15 +121,16 @@ impl Relay {
             {
                 return Some(relay.clone());
             }
-            let relay = RELAYS
-                .lock()
-                .entry(id)
-                .or_insert_with(|| {
-                    let relay = Arc::new(Self::default());
-                    handle.spawn(Run { relay: relay.clone(), id });
-                    relay
-                })
-                .clone();
+            let known = RELAYS.lock().get(&id).cloned();
+            let relay = known.unwrap_or_else(|| {
+                let made = Arc::new(Self::default());
+                let relay = RELAYS.lock().entry(id).or_insert(made.clone()).clone();
+                if Arc::ptr_eq(&relay, &made) {
+                    // Without the lock: a runtime that has ended drops the task at once, which takes it.
+                    handle.spawn(Run { relay: made, id });
+                }
+                relay
+            });
             *last = Some((id, relay.clone()));
             Some(relay)
         })

@@ -47,6 +47,8 @@ pub struct InstallationSpec {
     pub on_unknown: OnUnknown,
     /// Age at which a message that could not be sent is given up.
     pub max_age: Duration,
+    /// Largest webhook body in bytes, where the operator says so.
+    pub max_body: Option<usize>,
 }
 
 /// Why an installation needs a person.
@@ -80,6 +82,8 @@ pub struct Installation {
     pub on_unknown: OnUnknown,
     /// Age at which a message that could not be sent is given up.
     pub max_age: Duration,
+    /// Largest webhook body in bytes, where the operator says so.
+    pub max_body: Option<usize>,
     /// Its secrets.
     pub secrets: Secrets,
     /// The manifest's checks, read once.
@@ -121,6 +125,7 @@ impl Installation {
             locale: spec.locale.into(),
             on_unknown: spec.on_unknown,
             max_age: spec.max_age,
+            max_body: spec.max_body,
             connector: spec.connector,
             attention: ArcSwap::from_pointee(None),
             panics: Mutex::new(Vec::new()),

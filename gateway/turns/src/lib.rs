@@ -29,3 +29,4 @@ pub use installation::{Attention, Installation, InstallationSpec, Installations,
 pub use job::{Finished, Job};
 pub use run::Turns;
 pub use secrets::Secrets;
+pub use send::ExchangeLimits;

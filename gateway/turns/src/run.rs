@@ -14,7 +14,7 @@ use portico_store::{Commit, Key, Store, StoreError, Table};
 use tracing::error;
 
 use crate::host::RunHost;
-use crate::send::Sender;
+use crate::send::{ExchangeLimits, Sender};
 use crate::{BlobStore, Emitted, Finished, Installation, Job, changes, guard};
 
 /// Most turns of one run. A long text cut into parts takes one turn for each.
@@ -28,6 +28,7 @@ pub struct Turns {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) blobs: BlobStore,
     pub(crate) client: Client,
+    pub(crate) limits: ExchangeLimits,
 }
 
 impl std::fmt::Debug for Turns {
@@ -62,7 +63,14 @@ pub(crate) enum Call<'a> {
 impl Turns {
     /// A processor over a store, its blobs and the outbound client.
     pub fn new(store: Arc<dyn Store>, blobs: BlobStore, client: Client) -> Self {
-        Self { store, blobs, client }
+        Self { store, blobs, client, limits: ExchangeLimits::default() }
+    }
+
+    /// Bounds the exchanges with providers.
+    #[must_use]
+    pub fn with_limits(mut self, limits: ExchangeLimits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// The blobs.
@@ -198,7 +206,7 @@ impl Turns {
     }
 
     pub(crate) fn sender<'a>(&'a self, installation: &'a Installation, now: Millis) -> Sender<'a> {
-        Sender { installation, client: &self.client, blobs: &self.blobs, now }
+        Sender { installation, client: &self.client, blobs: &self.blobs, limits: self.limits, now }
     }
 
     /// Makes a turn and stores its effects; makes it again when the state that it read has changed.

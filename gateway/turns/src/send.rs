@@ -14,10 +14,30 @@ use tracing::warn;
 use crate::guard::{self, Allowed};
 use crate::{BlobStore, Installation};
 
-/// Largest answer that is handed back as bytes; larger ones must be kept as blobs.
-const MAX_BYTES: usize = 4 << 20;
-/// Largest blob.
-const MAX_BLOB: usize = 100 << 20;
+/// Bounds of the exchanges with providers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExchangeLimits {
+    /// Longest exchange; a request may ask for less.
+    pub timeout: Duration,
+    /// Largest answer that is handed back as bytes.
+    pub answer: usize,
+    /// Largest media that is fetched.
+    pub media: usize,
+    /// Longest fetch of media.
+    pub media_time: Duration,
+}
+
+impl Default for ExchangeLimits {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            answer: 1 << 20,
+            media: 20 << 20,
+            media_time: Duration::from_secs(60),
+        }
+    }
+}
+
 /// Answer headers that connectors get to see; cookies and the like stay outside.
 const SHOWN: [&str; 10] = [
     "content-type",
@@ -37,6 +57,7 @@ pub(crate) struct Sender<'a> {
     pub(crate) installation: &'a Installation,
     pub(crate) client: &'a Client,
     pub(crate) blobs: &'a BlobStore,
+    pub(crate) limits: ExchangeLimits,
     pub(crate) now: Millis,
 }
 
@@ -88,8 +109,12 @@ impl Sender<'_> {
                 Body::Segments(self.form(&boundary, parts).await?)
             }
         };
-        let timeout = Duration::from_millis(u64::from(request.timeout_ms.unwrap_or(10_000).min(60_000)));
-        let max_answer = if request.keep == Keep::Bytes { MAX_BYTES } else { MAX_BLOB };
+        let stores = request.keep == Keep::Stored || matches!(&body, Body::File { .. } | Body::Segments(_));
+        let longest = if stores { self.limits.media_time } else { self.limits.timeout };
+        let wanted = request.timeout_ms.map(|wanted| Duration::from_millis(u64::from(wanted)));
+        let usual = if stores { longest } else { Duration::from_secs(10) };
+        let timeout = wanted.unwrap_or(usual).min(longest);
+        let max_answer = if request.keep == Keep::Stored { self.limits.media } else { self.limits.answer };
         Ok(Request { method, url, headers, body, timeout, max_answer, private: false })
     }
 

@@ -72,7 +72,7 @@ impl Setup {
              public_url = \"http://127.0.0.1:{public}\"\nallow_private_networks = true\n\
              [server.drain]\nreadiness = \"0s\"\n\
              [store]\nkind = \"embedded\"\npath = \"./data\"\n\
-             [limits.edge]\nrequests_per_connection = 1000000000\n\
+             [limits.edge]\nrequests_per_connection = 1000000000\naddress_rate = \"1000000/s burst 1000000\"\n\
              [limits.webhook]\nrate = \"1000000/s burst 1000000\"\nfailures = \"1000000/s burst 1000000\"\n{}\n",
             self.more
         );

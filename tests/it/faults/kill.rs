@@ -154,7 +154,7 @@ impl Rounds {
         let mut marked: BTreeSet<String> = BTreeSet::new();
         for chat in &self.chats {
             for message in all_pages(&self.gateway, &format!("/bots/support/conversations/{chat}/messages")).await {
-                if message["delivery"]["possible_duplicate"] == true || message["delivery"]["possibleDuplicate"] == true {
+                if message["delivery"]["possibleDuplicate"] == true {
                     marked.insert(message["payload"]["text"].as_str().unwrap_or_default().to_owned());
                 }
             }

@@ -70,6 +70,8 @@ limits! {
         connections: usize = number(1, 10_000_000),
         /// Open connections of one address, or one /64 for IPv6.
         connections_per_address: usize = number(1, 10_000_000),
+        /// Requests of one address, or one /64 for IPv6.
+        address_rate: Rate = rate(),
         /// Connections waiting to be accepted.
         backlog: u32 = small(1, 65_535),
         /// Time for a TLS handshake.
@@ -118,18 +120,6 @@ limits! {
         file: u64 = size(KIB, 10 * GIB),
     }
 
-    /// `[limits.json]`.
-    JsonLimits {
-        /// Levels of nesting; the parser itself stops at 128.
-        depth: usize = number(4, 127),
-        /// Items of one array.
-        array_items: usize = number(1, 10_000_000),
-        /// Bytes of one text.
-        text: usize = memory(KIB, 64 * MIB),
-        /// Digits of one number.
-        number_digits: usize = number(20, 10_000),
-    }
-
     /// `[limits.webhook]`.
     WebhookLimits {
         /// Webhooks of one installation.
@@ -138,10 +128,6 @@ limits! {
         failures: Rate = rate(),
         /// How long an address above it gets 429.
         failure_pause: Duration = time(0, 24 * HOUR),
-        /// Events of one request.
-        events: usize = number(1, 100_000),
-        /// Bytes of the text of one message.
-        message_text: usize = memory(256, 16 * MIB),
     }
 
     /// `[limits.api]`.
@@ -186,28 +172,6 @@ limits! {
     LaneLimits {
         /// Messages that wait to be sent.
         outbox: usize = number(1, 1_000_000),
-        /// Entries read ahead into memory.
-        read_ahead: usize = number(1, 10_000),
-        /// Bytes read ahead into memory.
-        read_ahead_bytes: usize = memory(64 * KIB, GIB),
-    }
-
-    /// `[limits.bot]`: unsettled events of one bot.
-    BotLimits {
-        /// Number above which webhooks get 503.
-        backlog: u64 = count(1, 1 << 40),
-        /// Bytes above which webhooks get 503.
-        backlog_bytes: u64 = size(MIB, 1 << 50),
-        /// Number from which operators are warned.
-        backlog_alarm: u64 = count(1, 1 << 40),
-    }
-
-    /// `[limits.memory]`: in percent of what the process may have.
-    MemoryLimits {
-        /// No new connections from here on.
-        soft_percent: u8 = percent(),
-        /// Idle connections are closed from here on.
-        hard_percent: u8 = percent(),
     }
 }
 
@@ -223,10 +187,6 @@ fn frame(section: &Section<'_>, key: &str) -> u32 {
     u32::try_from(size(section, key, 16 * KIB, 16 * MIB - 1)).unwrap_or(u32::MAX)
 }
 
-fn percent(section: &Section<'_>, key: &str) -> u8 {
-    u8::try_from(count(section, key, 10, 100)).unwrap_or(100)
-}
-
 /// `[limits]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -234,8 +194,6 @@ pub struct Limits {
     pub edge: EdgeLimits,
     /// `[limits.body]`.
     pub body: BodyLimits,
-    /// `[limits.json]`.
-    pub json: JsonLimits,
     /// `[limits.webhook]`.
     pub webhook: WebhookLimits,
     /// `[limits.api]`.
@@ -246,24 +204,17 @@ pub struct Limits {
     pub provider: ProviderLimits,
     /// `[limits.lane]`.
     pub lane: LaneLimits,
-    /// `[limits.bot]`.
-    pub bot: BotLimits,
-    /// `[limits.memory]`.
-    pub memory: MemoryLimits,
 }
 
 pub(crate) fn read(section: &Section<'_>) -> Limits {
     let limits = Limits {
         edge: EdgeLimits::read(&section.section("edge")),
         body: BodyLimits::read(&section.section("body")),
-        json: JsonLimits::read(&section.section("json")),
         webhook: WebhookLimits::read(&section.section("webhook")),
         api: ApiLimits::read(&section.section("api")),
         core: CoreLimits::read(&section.section("core")),
         provider: ProviderLimits::read(&section.section("provider")),
         lane: LaneLimits::read(&section.section("lane")),
-        bot: BotLimits::read(&section.section("bot")),
-        memory: MemoryLimits::read(&section.section("memory")),
     };
     section.finish();
     limits

@@ -124,8 +124,8 @@ fn faults_between_sections_are_told() {
 [server]
 listen = "0.0.0.0:8081"
 public_url = "http://portico.example.com"
-[limits.memory]
-soft_percent = 95
+[limits.edge]
+connections = 100
 [bots.a]
 token = "same-token"
 core = { kind = "echo" }
@@ -149,7 +149,7 @@ config = { room = "attic" }
     assert_snapshot!(faults(text, &[]), @r#"
     server.admin_listen: clashes with server.listen at port 8081; give it a port of its own (line 2)
     server.public_url: is not https, and providers call nothing else; write https://, or set allow_private_networks = true for a trial (line 4)
-    limits.memory.soft_percent: is above hard_percent; make it the lower of the two (line 6)
+    limits.edge.connections_per_address: is above all connections together; make it at most limits.edge.connections (line 5)
     bots.b.token: is also a token of bots.a; give each its own (line 11)
     bots.b.token: holds a token twice; give each its own (line 11)
     installations.y.alias: is 'open', as for installation 'x' of the same bot; write an alias of its own, such as alias = "shop" (line 17)

@@ -222,6 +222,7 @@ fn installation(provider: &Provider, bot: &BotId, setup: &Setup) -> Installation
         locale: "en".into(),
         on_unknown: setup.on_unknown,
         max_age: setup.max_age,
+        max_body: None,
     })
     .unwrap()
 }

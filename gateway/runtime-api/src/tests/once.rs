@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::{A, TOY, World, text};
 
+/// Headers, path, body, and the field of the answer that holds the object.
+type Case = (&'static [(&'static str, &'static str)], &'static str, Value, &'static str);
+
 /// 64 callers at once; every answer's id.
 async fn ids(
     world: Arc<World>,
@@ -37,7 +40,7 @@ async fn get_or_create_makes_one_of_each_kind() {
     let user = world.user(TOY, "Ann").await;
     let message = json!({ "conversationId": conversation, "userId": user, "type": "text", "payload": { "text": "x" },
         "tags": { "id": "M1", "n": "1" }, "discriminateByTags": ["id"] });
-    let cases: [(&'static [(&str, &str)], &'static str, Value, &'static str); 9] = [
+    let cases: [Case; 9] = [
         (TOY, "/v1/chat/users/get-or-create", json!({ "tags": { "id": "U1" } }), "user"),
         (TOY, "/v1/chat/users/get-or-create", json!({ "tags": { "nick": "n" } }), "user"),
         (

@@ -84,6 +84,7 @@ fn installation(id: &str, bot: &str, alias: &str) -> anyhow::Result<Arc<Installa
         locale: "en".into(),
         on_unknown: OnUnknown::default(),
         max_age: std::time::Duration::from_secs(3600),
+        max_body: None,
     };
     Installation::new(spec).map(Arc::new).map_err(anyhow::Error::msg)
 }

@@ -59,6 +59,7 @@ fn toy(public_fetch: bool) -> Installation {
         locale: "en".into(),
         on_unknown: OnUnknown::Retry,
         max_age: std::time::Duration::from_secs(3600),
+        max_body: None,
     })
     .unwrap()
 }

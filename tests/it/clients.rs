@@ -1,0 +1,33 @@
+//! The public Botpress client drives every operation of the runtime API of the real binary.
+
+use portico_tests::gateway::GatewaySpec;
+
+use crate::files::Files;
+use crate::node;
+use crate::scene::{BOT_TOKEN, Providers, bot};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_public_client_gets_what_it_expects_from_every_operation() {
+    let packages = node::folder(node::CLIENTS);
+    let (providers, files) = (Providers::start().await, Files::start().await);
+    let open = files.put("status.json", "application/json", r#"{"open":true}"#);
+    let config = format!("{}{}", bot("kind = \"echo\""), providers.installations());
+    let (spec, _folder) = GatewaySpec::temporary(&config).unwrap();
+    let gateway = spec.start().await.unwrap_or_else(|error| panic!("{error:#}"));
+    let action = format!(
+        r#"{{"type":"hook:callWebhook","input":{{"url":"{open}","method":"GET"}},"output":{{"status":200}}}}"#
+    );
+    let environment = [
+        ("PORTICO_URL", gateway.spec.public()),
+        ("PORTICO_TOKEN", BOT_TOKEN.to_owned()),
+        ("PORTICO_BOT", "support".to_owned()),
+        ("PORTICO_INTEGRATION", "telegram".to_owned()),
+        ("PORTICO_ALIAS", "telegram".to_owned()),
+        ("PORTICO_CHANNEL", "channel".to_owned()),
+        ("PORTICO_IDENTITY", r#"{"chatId":"7"}"#.to_owned()),
+        ("PORTICO_ACTION", String::new()),
+    ];
+    drop(action);
+    let said = node::run(&packages, "runtime.mjs", &environment, "").await;
+    assert!(!said.trim().is_empty(), "{}", gateway.spec.log());
+}
