@@ -1,17 +1,19 @@
 //! The public Botpress client drives every operation of the runtime API of the real binary.
 
 use portico_tests::gateway::GatewaySpec;
+use portico_tests::sim::core::{CoreAnswer, HttpCore};
 
 use crate::files::Files;
 use crate::node;
-use crate::scene::{BOT_TOKEN, Providers, bot};
+use crate::scene::{BOT_TOKEN, Providers, bot, http_core};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_public_client_gets_what_it_expects_from_every_operation() {
     let packages = node::folder(node::CLIENTS);
     let (providers, files) = (Providers::start().await, Files::start().await);
     let open = files.put("status.json", "application/json", r#"{"open":true}"#);
-    let config = format!("{}{}", bot("kind = \"echo\""), providers.installations());
+    let core = HttpCore::start(|_| CoreAnswer::done()).await.unwrap();
+    let config = format!("{}{}", bot(&http_core(&core)), providers.installations());
     let (spec, _folder) = GatewaySpec::temporary(&config).unwrap();
     let gateway = spec.start().await.unwrap_or_else(|error| panic!("{error:#}"));
     let action = format!(

@@ -25,6 +25,13 @@ fn files(folder: &Path, all: &mut Vec<std::path::PathBuf>) {
     }
 }
 
+/// A file without its empty blocks: the log is laid out ahead in zeros.
+fn written(path: &Path) -> Vec<u8> {
+    const BLOCK: usize = 4096;
+    let whole = std::fs::read(path).unwrap();
+    whole.chunks(BLOCK).filter(|block| *block != &[0; BLOCK][..block.len()]).flatten().copied().collect()
+}
+
 fn holds(bytes: &[u8], secret: &str) -> bool {
     bytes.windows(secret.len()).any(|window| window == secret.as_bytes())
 }
@@ -142,7 +149,7 @@ async fn no_secret_is_logged_counted_answered_or_on_disk() {
     assert!(all.len() >= 3, "{all:?}");
     let mut kept = false;
     for path in &all {
-        let bytes = std::fs::read(path).unwrap();
+        let bytes = written(path);
         kept |= holds(&bytes, SAID);
         for secret in &secrets {
             assert!(!holds(&bytes, secret), "{secret} in {}", path.display());

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    ActionCall, Fault, FaultCode, Host, HttpAnswer, InboundRequest, InstallationId, Manifest, Millis, OutboundMessage,
-    RunId, Turn,
+    ActionCall, Fault, FaultCode, Host, HttpAnswer, InboundRequest, InstallationId, Manifest, Millis,
+    OutboundMessage, RunId, Turn,
 };
 
 /// A timer that is due.
@@ -48,7 +48,8 @@ impl ParsedConfig {
         if let Some(known) = self.typed.get() {
             return known.clone().downcast::<T>().map_err(|_| bad("asked for as two types".into()));
         }
-        let read: Arc<T> = Arc::new(serde_json::from_value(self.json.clone()).map_err(|error| bad(error.to_string()))?);
+        let read: Arc<T> =
+            Arc::new(serde_json::from_value(self.json.clone()).map_err(|error| bad(error.to_string()))?);
         let kept = self.typed.get_or_init(|| read.clone() as Arc<dyn Any + Send + Sync>);
         kept.clone().downcast::<T>().map_err(|_| bad("asked for as two types".into()))
     }
@@ -127,7 +128,13 @@ pub trait Connector: Send + Sync + 'static {
     ///
     /// # Errors
     /// A [`Fault`], treated as by the job that began the run.
-    fn resume(&self, host: &dyn Host, ctx: &Context, memo: &[u8], answers: Vec<HttpAnswer>) -> Result<Turn, Fault>;
+    fn resume(
+        &self,
+        host: &dyn Host,
+        ctx: &Context,
+        memo: &[u8],
+        answers: Vec<HttpAnswer>,
+    ) -> Result<Turn, Fault>;
 }
 
 /// The connectors that are there, by name.

@@ -202,9 +202,10 @@ impl Fields<'_> {
         match self.0.get(name) {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
             Some(Value::String(_)) => Err(ContentError::new(format!("payload.{name}"), "must not be empty")),
-            Some(other) => {
-                Err(ContentError::new(format!("payload.{name}"), format!("must be a text, is {}", kind_of(other))))
-            }
+            Some(other) => Err(ContentError::new(
+                format!("payload.{name}"),
+                format!("must be a text, is {}", kind_of(other)),
+            )),
             None => Err(ContentError::new(format!("payload.{name}"), "is missing, must be a text")),
         }
     }
@@ -214,9 +215,10 @@ impl Fields<'_> {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if text.is_empty() => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(other) => {
-                Err(ContentError::new(format!("payload.{name}"), format!("must be a text, is {}", kind_of(other))))
-            }
+            Some(other) => Err(ContentError::new(
+                format!("payload.{name}"),
+                format!("must be a text, is {}", kind_of(other)),
+            )),
         }
     }
 
@@ -226,9 +228,10 @@ impl Fields<'_> {
                 .as_f64()
                 .filter(|number| number.is_finite())
                 .ok_or_else(|| ContentError::new(format!("payload.{name}"), "must be a finite number")),
-            Some(other) => {
-                Err(ContentError::new(format!("payload.{name}"), format!("must be a number, is {}", kind_of(other))))
-            }
+            Some(other) => Err(ContentError::new(
+                format!("payload.{name}"),
+                format!("must be a number, is {}", kind_of(other)),
+            )),
             None => Err(ContentError::new(format!("payload.{name}"), "is missing, must be a number")),
         }
     }
@@ -236,9 +239,10 @@ impl Fields<'_> {
     fn list(&self, name: &str) -> Result<&[Value], ContentError> {
         match self.0.get(name) {
             Some(Value::Array(items)) => Ok(items),
-            Some(other) => {
-                Err(ContentError::new(format!("payload.{name}"), format!("must be a list, is {}", kind_of(other))))
-            }
+            Some(other) => Err(ContentError::new(
+                format!("payload.{name}"),
+                format!("must be a list, is {}", kind_of(other)),
+            )),
             None => Err(ContentError::new(format!("payload.{name}"), "is missing, must be a list")),
         }
     }
@@ -339,8 +343,18 @@ impl Content {
     pub fn from_parts(kind: &str, payload: Value) -> Result<Self, ContentError> {
         if !matches!(
             kind,
-            "text" | "markdown" | "image" | "audio" | "video" | "file" | "location" | "card" | "carousel" | "choice"
-                | "dropdown" | "bloc"
+            "text"
+                | "markdown"
+                | "image"
+                | "audio"
+                | "video"
+                | "file"
+                | "location"
+                | "card"
+                | "carousel"
+                | "choice"
+                | "dropdown"
+                | "bloc"
         ) {
             return Ok(Self::Custom { kind: kind.to_owned(), data: payload });
         }
@@ -363,7 +377,9 @@ impl Content {
                 let mut items = Vec::new();
                 for (index, item) in fields.list("items")?.iter().enumerate() {
                     let place = format!("payload.items[{index}]");
-                    items.push(object(item).and_then(|fields| fields.card()).map_err(|error| error.under(&place))?);
+                    items.push(
+                        object(item).and_then(|fields| fields.card()).map_err(|error| error.under(&place))?,
+                    );
                 }
                 Self::Carousel { items }
             }
@@ -386,7 +402,8 @@ impl Content {
                     }
                     let payload = part.0.get("payload").cloned().unwrap_or(Value::Null);
                     items.push(
-                        Self::from_parts(&kind, payload).map_err(|error| error.under(&format!("{place}.payload")))?,
+                        Self::from_parts(&kind, payload)
+                            .map_err(|error| error.under(&format!("{place}.payload")))?,
                     );
                 }
                 Self::Bloc { items }
@@ -508,7 +525,10 @@ mod tests {
         there_and_back("image", json!({ "imageUrl": "https://i", "title": "t" }));
         there_and_back("audio", json!({ "audioUrl": "https://a", "mimeType": "audio/ogg" }));
         there_and_back("video", json!({ "videoUrl": "https://v" }));
-        there_and_back("file", json!({ "fileUrl": "https://f", "title": "t", "fileName": "a.pdf", "size": 7 }));
+        there_and_back(
+            "file",
+            json!({ "fileUrl": "https://f", "title": "t", "fileName": "a.pdf", "size": 7 }),
+        );
         there_and_back("location", json!({ "latitude": 1.5, "longitude": -2.0, "address": "a" }));
         there_and_back("card", card.clone());
         there_and_back("carousel", json!({ "items": [card] }));
@@ -523,13 +543,25 @@ mod tests {
         let error = |kind: &str, payload| Content::from_parts(kind, payload).unwrap_err().to_string();
         assert_eq!(error("text", json!({})), "payload.text: is missing, must be a text");
         assert_eq!(error("text", json!({ "text": 5 })), "payload.text: must be a text, is a number");
-        assert_eq!(error("card", json!({ "title": "t", "actions": [{ "action": "x", "label": "l", "value": "v" }] })),
-            "payload.actions[0].action: must be one of 'postback', 'url', 'say'");
-        assert_eq!(error("carousel", json!({ "items": [{ "title": "" }] })), "payload.items[0].title: must not be empty");
-        assert_eq!(error("bloc", json!({ "items": [{ "type": "card" }] })),
-            "payload.items[0].type: must be one of text, markdown, image, audio, video, file, location inside a bloc");
-        assert_eq!(error("bloc", json!({ "items": [{ "type": "text", "payload": {} }] })),
-            "payload.items[0].payload.text: is missing, must be a text");
+        assert_eq!(
+            error(
+                "card",
+                json!({ "title": "t", "actions": [{ "action": "x", "label": "l", "value": "v" }] })
+            ),
+            "payload.actions[0].action: must be one of 'postback', 'url', 'say'"
+        );
+        assert_eq!(
+            error("carousel", json!({ "items": [{ "title": "" }] })),
+            "payload.items[0].title: must not be empty"
+        );
+        assert_eq!(
+            error("bloc", json!({ "items": [{ "type": "card" }] })),
+            "payload.items[0].type: must be one of text, markdown, image, audio, video, file, location inside a bloc"
+        );
+        assert_eq!(
+            error("bloc", json!({ "items": [{ "type": "text", "payload": {} }] })),
+            "payload.items[0].payload.text: is missing, must be a text"
+        );
         assert_eq!(error("location", json!("x")), "payload: must be an object, is a text");
     }
 }

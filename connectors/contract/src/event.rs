@@ -50,9 +50,13 @@ impl Event {
             Self::Edit(edit) => Some(Cow::Owned(format!("e:{}", edit.event_id))),
             Self::Deletion(deletion) => Some(Cow::Owned(format!("d:{}", deletion.event_id))),
             Self::Reaction(reaction) => Some(Cow::Owned(format!("r:{}", reaction.event_id))),
-            Self::Receipt(receipt) => Some(Cow::Owned(format!("s:{}:{}", receipt.stage.as_str(), receipt.external_id))),
+            Self::Receipt(receipt) => {
+                Some(Cow::Owned(format!("s:{}:{}", receipt.stage.as_str(), receipt.external_id)))
+            }
             Self::Identity(change) => Some(Cow::Owned(format!("i:{}", change.event_id))),
-            Self::Custom(event) => event.external_id.as_ref().map(|id| Cow::Owned(format!("c:{}:{id}", event.name))),
+            Self::Custom(event) => {
+                event.external_id.as_ref().map(|id| Cow::Owned(format!("c:{}:{id}", event.name)))
+            }
         }
     }
 }

@@ -57,7 +57,11 @@ impl InboundRequest {
     /// # Errors
     /// `unauthenticated` when `passed` is false.
     pub fn verified_if(&self, passed: bool) -> Result<Verified<'_>, Fault> {
-        if passed { Ok(Verified(self)) } else { Err(Fault::new(FaultCode::Unauthenticated, "the signature is wrong")) }
+        if passed {
+            Ok(Verified(self))
+        } else {
+            Err(Fault::new(FaultCode::Unauthenticated, "the signature is wrong"))
+        }
     }
 }
 
@@ -141,7 +145,11 @@ impl Reply {
 
     /// A text with its media type.
     pub fn text(status: u16, media_type: &str, text: impl Into<String>) -> Self {
-        Self { status, headers: vec![Field::new("content-type", media_type)], body: Payload::Text(text.into()) }
+        Self {
+            status,
+            headers: vec![Field::new("content-type", media_type)],
+            body: Payload::Text(text.into()),
+        }
     }
 }
 
@@ -298,7 +306,10 @@ pub struct InboundResponse {
 impl InboundResponse {
     /// The first value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value.as_str())
+        self.headers
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value.as_str())
     }
 
     /// The body's bytes; empty when it was stored or thrown away.

@@ -299,7 +299,13 @@ mod tests {
 
     #[test]
     fn foreign_text_is_refused() {
-        for text in ["", "conv_", "msg_00000000000000000000000000", "conv_8zzzzzzzzzzzzzzzzzzzzzzzzz", "conv_u0000000000000000000000000"] {
+        for text in [
+            "",
+            "conv_",
+            "msg_00000000000000000000000000",
+            "conv_8zzzzzzzzzzzzzzzzzzzzzzzzz",
+            "conv_u0000000000000000000000000",
+        ] {
             assert!(ConversationId::parse(text).is_err(), "{text}");
         }
         assert!(BotId::parse("a b").is_err());

@@ -29,19 +29,20 @@ pub use content::{
     ActionKind, Card, CardAction, Content, ContentError, Location, MEDIA_SCHEME, Media, Options, SelectOption,
 };
 pub use event::{
-    CustomEvent, Deletion, Edit, Event, IdentityChange, InboundMessage, Party, Reaction, Receipt, ReceiptStage,
-    Thread,
+    CustomEvent, Deletion, Edit, Event, IdentityChange, InboundMessage, Party, Reaction, Receipt,
+    ReceiptStage, Thread,
 };
 pub use fault::{Fault, FaultCode};
 pub use host::{Algorithm, Blob, Blobs, DigestKind, Host, Keyring, KeyringError, Level, Scope, StateValue};
 pub use http_data::{
-    Field, FormPart, HttpAnswer, InboundRequest, InboundResponse, Keep, OutboundRequest, Payload, Reply, Slot, SlotPlace,
-    TransportFailure, Verified,
+    Field, FormPart, HttpAnswer, InboundRequest, InboundResponse, Keep, OutboundRequest, Payload, Reply,
+    Slot, SlotPlace, TransportFailure, Verified,
 };
 pub use id::{BadId, BotId, ConversationId, EventId, InstallationId, MessageId, RunId, UserId, base32};
 pub use manifest::{
-    ActionSpec, ChannelSpec, Check, CheckKind, Configuration, Encoding, EventSpec, HostRule, KindLimits, Manifest,
-    Pace, Permissions, Rate, SecretSpec, SecretUse, SignedTimestamp, StateSpec, TimerSpec, WebhookSpec,
+    ActionSpec, ChannelSpec, Check, CheckKind, Configuration, Encoding, EventSpec, HostRule, KindLimits,
+    Manifest, Pace, Permissions, Rate, SecretSpec, SecretUse, SignedTimestamp, StateSpec, TimerSpec,
+    WebhookSpec,
 };
 pub use message::{ActionCall, Delivered, MessageRef, OutboundMessage};
 pub use tags::Tags;

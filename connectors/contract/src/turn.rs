@@ -35,7 +35,10 @@ pub struct TimerSet {
 /// Something a turn wants stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "nearly every effect is an event; a box would cost each of them an allocation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every effect is an event; a box would cost each of them an allocation"
+)]
 pub enum Effect {
     /// An event for the bot.
     Emit(Event),

@@ -31,7 +31,9 @@ impl AdminToken {
         let some = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
         Self {
             digest: Sha256::digest(token.as_bytes()).into(),
-            calls: RateLimiter::direct(Quota::per_second(some(calls_per_second)).allow_burst(some(calls_per_second * 5))),
+            calls: RateLimiter::direct(
+                Quota::per_second(some(calls_per_second)).allow_burst(some(calls_per_second * 5)),
+            ),
             failures: RateLimiter::direct(Quota::per_minute(some(failures_per_minute))),
         }
     }

@@ -55,11 +55,17 @@ async fn change(
 }
 
 /// `POST /dead-letters/{id}/retry`: puts it at the end of its conversation again.
-pub(crate) async fn retry(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn retry(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     change(&admin, &id, |bot, event| Change::Unbury { bot, event }).await
 }
 
 /// `DELETE /dead-letters/{id}`
-pub(crate) async fn remove(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn remove(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     change(&admin, &id, |bot, event| Change::DropDead { bot, event }).await
 }

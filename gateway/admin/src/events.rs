@@ -43,7 +43,10 @@ impl EventQuery {
                     None | Some("inbound") => Lane::inbound(conversation),
                     Some("outbound") => Lane::outbound(conversation),
                     Some(_) => {
-                        return Err(Problem::new(Kind::InvalidQuery, "direction: must be 'inbound' or 'outbound'"));
+                        return Err(Problem::new(
+                            Kind::InvalidQuery,
+                            "direction: must be 'inbound' or 'outbound'",
+                        ));
                     }
                 })
             }
@@ -84,7 +87,9 @@ fn direction(dir: Dir) -> &'static str {
 async fn find(admin: &Admin, id: &str) -> Result<StoredEvent, Problem> {
     let id = page::event_id(id)?;
     let event = admin.store.event(id).await.map_err(store_problem)?;
-    event.ok_or_else(|| Problem::new(Kind::ResourceNotFound, "there is no such event, or it is no longer kept"))
+    event.ok_or_else(|| {
+        Problem::new(Kind::ResourceNotFound, "there is no such event, or it is no longer kept")
+    })
 }
 
 /// `GET /events`
@@ -149,7 +154,10 @@ pub(crate) async fn raw(
 }
 
 /// `POST /events/{id}/replay`: offers the event again under its own id; an unread webhook is read again.
-pub(crate) async fn replay(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn replay(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let event = find(&admin, &id).await?;
     replay_one(&admin, &event).await.map(Json)
 }

@@ -26,10 +26,9 @@ fn shown(installation: &Installation) -> Value {
 }
 
 fn find(admin: &Admin, id: &str) -> Result<Arc<Installation>, Problem> {
-    admin
-        .installations
-        .find(id)
-        .ok_or_else(|| Problem::new(Kind::ResourceNotFound, "there is no such installation, or it is switched off"))
+    admin.installations.find(id).ok_or_else(|| {
+        Problem::new(Kind::ResourceNotFound, "there is no such installation, or it is switched off")
+    })
 }
 
 /// `GET /installations`
@@ -47,14 +46,20 @@ pub(crate) async fn show(State(admin): State<Admin>, Path(id): Path<String>) -> 
 }
 
 /// `POST /installations/{id}/register`
-pub(crate) async fn register(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn register(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let installation = find(&admin, &id)?;
     admin.operations.register(&installation.id).await?;
     Ok(done())
 }
 
 /// `POST /installations/{id}/resume`: ends a pause, and tries again what waits.
-pub(crate) async fn resume(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn resume(
+    State(admin): State<Admin>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let installation = find(&admin, &id)?;
     installation.unpause();
     installation.is_well();
@@ -74,7 +79,10 @@ pub(crate) async fn bots(State(admin): State<Admin>) -> Json<Value> {
 }
 
 /// `POST /bots/{bot}/resume`
-pub(crate) async fn resume_bot(State(admin): State<Admin>, Path(bot): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn resume_bot(
+    State(admin): State<Admin>,
+    Path(bot): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let bot = page::bot_id(&bot)?;
     if !admin.operations.bots().contains(&bot) {
         return Err(Problem::new(Kind::ResourceNotFound, "there is no such bot"));

@@ -118,7 +118,9 @@ impl Admin {
 /// A store's refusal, as an answer.
 pub(crate) fn store_problem(error: StoreError) -> Problem {
     match error {
-        StoreError::NotFound(what) => Problem::new(Kind::ResourceNotFound, format!("there is no such {what}")),
+        StoreError::NotFound(what) => {
+            Problem::new(Kind::ResourceNotFound, format!("there is no such {what}"))
+        }
         StoreError::DiskFull { .. } => Problem::unavailable(error.to_string(), 60),
         StoreError::Damaged(_) => Problem::new(Kind::Internal, error.to_string()),
         other => Problem::unavailable(other.to_string(), 5),

@@ -109,7 +109,11 @@ struct Watched<S> {
 
 impl<S: AsyncRead + Unpin> Watched<S> {
     /// Reads a piece of a head, and looks at its line ends before the parser does.
-    fn poll_read_head(&mut self, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let mut space = [0; 2048];
         let room = space.len().min(buf.remaining());
         let mut piece = ReadBuf::new(&mut space[..room]);
@@ -139,7 +143,11 @@ impl<S: AsyncRead + Unpin> Read for Watched<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Write for Watched<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -346,4 +354,3 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
         drop(tokio::task::spawn_local(async move { drop(future.await) }));
     }
 }
-

@@ -52,7 +52,10 @@ impl Desk {
     pub(crate) async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response<Body> {
         if let Err(wait) = self.rates.barred(address) {
             self.metrics.limits.inc(Limit::Failures);
-            return too_many("too many requests that failed to prove their sender came from this address", wait);
+            return too_many(
+                "too many requests that failed to prove their sender came from this address",
+                wait,
+            );
         }
         let (head, incoming) = request.into_parts();
         let after = &head.uri.path()[PREFIX.len()..];
@@ -65,11 +68,14 @@ impl Desk {
             && coding != "identity"
         {
             self.metrics.refusals.inc(Refusal::Coding);
-            return Problem::new(Kind::UnsupportedMediaType, "send the body without a content coding").into_response();
+            return Problem::new(Kind::UnsupportedMediaType, "send the body without a content coding")
+                .into_response();
         }
         let cap = installation
             .as_ref()
-            .and_then(|one| one.max_body.or(one.connector.manifest().webhook.max_body.map(|most| most as usize)))
+            .and_then(|one| {
+                one.max_body.or(one.connector.manifest().webhook.max_body.map(|most| most as usize))
+            })
             .unwrap_or(self.limits.webhook_body);
         // The body is read before anybody is told that there is no such installation: the time to the answer
         // says nothing then.
@@ -107,15 +113,17 @@ impl Desk {
         let (reason, problem) = match error {
             BodyError::TooLarge => (
                 Refusal::TooLarge,
-                Problem::new(Kind::PayloadTooLarge, format!("the body is above {cap} bytes")).with("limit", cap),
+                Problem::new(Kind::PayloadTooLarge, format!("the body is above {cap} bytes"))
+                    .with("limit", cap),
             ),
             BodyError::TooSlow => {
                 let problem = Problem::new(Kind::OperationTimeout, "the body came too slowly");
                 (Refusal::TooSlow, problem.answered_with(StatusCode::REQUEST_TIMEOUT))
             }
-            BodyError::Broken => {
-                (Refusal::Malformed, Problem::new(Kind::InvalidPayload, "the body ended before its stated length"))
-            }
+            BodyError::Broken => (
+                Refusal::Malformed,
+                Problem::new(Kind::InvalidPayload, "the body ended before its stated length"),
+            ),
         };
         self.metrics.refusals.inc(reason);
         close(problem.into_response())
@@ -145,7 +153,8 @@ fn response(reply: Reply) -> Response<Body> {
         Payload::Bytes(bytes) => bytes,
         Payload::Empty | Payload::Stored(_) | Payload::Form(_) => Bytes::new(),
     };
-    let mut response = if body.is_empty() { Response::new(Body::empty()) } else { Response::new(Body::from(body)) };
+    let mut response =
+        if body.is_empty() { Response::new(Body::empty()) } else { Response::new(Body::from(body)) };
     *response.status_mut() = status;
     let headers = response.headers_mut();
     for field in reply.headers {

@@ -89,7 +89,10 @@ mod tests {
     #[test]
     fn a_bare_line_feed_in_a_head_is_marked() {
         assert_eq!(checked(&["GET / HTTP/1.1\nHost: a\n\n"]), "GET / HTTP/1.1\0Host: a\0\0");
-        assert_eq!(checked(&["GET / HTTP/1.1\r\nA: 1\nB: 2\r\n\r\n\n"]), "GET / HTTP/1.1\r\nA: 1\0B: 2\r\n\r\n\n");
+        assert_eq!(
+            checked(&["GET / HTTP/1.1\r\nA: 1\nB: 2\r\n\r\n\n"]),
+            "GET / HTTP/1.1\r\nA: 1\0B: 2\r\n\r\n\n"
+        );
         assert_eq!(checked(&["GET / HTTP/1.1\r\nA: 1\r\n", "\n"]), "GET / HTTP/1.1\r\nA: 1\r\n\0");
     }
 

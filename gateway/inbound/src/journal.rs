@@ -16,10 +16,7 @@ use crate::normalize::Why;
 /// What became of the request's events.
 pub(crate) enum Kept {
     /// On disk.
-    Done {
-        new: usize,
-        repeats: usize,
-    },
+    Done { new: usize, repeats: usize },
     /// State that the turn read has changed: make the turn again.
     Changed,
     /// The turn breaks the contract.

@@ -98,7 +98,13 @@ enum Answer {
 impl Outbox {
     /// An outbox over the store.
     pub fn new(store: Arc<dyn Store>, installations: Arc<Installations>, metrics: Arc<Metrics>) -> Self {
-        Self { store, installations, metrics, most: MAX_LANE, locks: (0..64).map(|_| Mutex::new(())).collect() }
+        Self {
+            store,
+            installations,
+            metrics,
+            most: MAX_LANE,
+            locks: (0..64).map(|_| Mutex::new(())).collect(),
+        }
     }
 
     /// With another number of messages that may wait in one conversation.

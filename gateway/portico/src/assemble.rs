@@ -72,7 +72,10 @@ pub struct Running {
 
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running").field("public", &self.public).field("admin", &self.admin).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("public", &self.public)
+            .field("admin", &self.admin)
+            .finish_non_exhaustive()
     }
 }
 
@@ -178,10 +181,14 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         let dispatch = dispatch.clone();
         Arc::new(move || dispatch.bots().into_iter().map(|status| status.bot).collect())
     };
-    let scheduler =
-        Scheduler::new(store.clone(), shared_installations, turns.clone(), outbox.clone(), bots);
+    let scheduler = Scheduler::new(store.clone(), shared_installations, turns.clone(), outbox.clone(), bots);
     background(&stop, async move { scheduler.run().await });
     tokio::spawn(upkeep::sweep(store.clone(), stop.child_token()));
+    tokio::spawn(upkeep::sweep_files(
+        turns.blobs().clone(),
+        config.store.retention.files,
+        stop.child_token(),
+    ));
     tokio::spawn(upkeep::watch(store.clone(), metrics.clone(), stop.child_token()));
 
     let registrar = Registrar {
@@ -339,14 +346,21 @@ impl Running {
         let (mailboxes, outboxes) = tokio::join!(self.dispatch.drain(within), self.outbound.drain(within));
         let unfinished = mailboxes.unfinished + outboxes.unfinished;
         if unfinished > 0 {
-            warn!(unfinished, "what was with a core or a provider did not finish; it is offered again at the next start");
+            warn!(
+                unfinished,
+                "what was with a core or a provider did not finish; it is offered again at the next start"
+            );
         }
         if let Err(error) = self.store.release(self.node).await {
             warn!("the leases could not be given back: {error}");
         }
         admin.drain(left(Duration::from_secs(1), total)).await;
         self.stop.cancel();
-        match tokio::time::timeout(left(Duration::from_secs(60), total).max(Duration::from_secs(2)), self.store.close()).await
+        match tokio::time::timeout(
+            left(Duration::from_secs(60), total).max(Duration::from_secs(2)),
+            self.store.close(),
+        )
+        .await
         {
             Ok(Ok(())) => {
                 info!(took_ms = begun.elapsed().as_millis() as u64, "ended in order");

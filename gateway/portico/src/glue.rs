@@ -24,8 +24,7 @@ impl Replies for IntoOutbox {
         let mut left: Vec<(usize, ReplyMessage)> = replies
             .into_iter()
             .map(|reply| {
-                let message =
-                    ReplyMessage { kind: reply.kind, payload: reply.payload, tags: TagMap::new() };
+                let message = ReplyMessage { kind: reply.kind, payload: reply.payload, tags: TagMap::new() };
                 (reply.index, message)
             })
             .collect();

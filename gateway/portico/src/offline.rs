@@ -59,11 +59,16 @@ pub(crate) async fn open(config: &Checked) -> Result<(Router, String, Arc<SledSt
     let options = setup::store_options(config);
     let path = options.path.clone();
     let opened = tokio::task::spawn_blocking(move || SledStore::open(options)).await?;
-    let store =
-        Arc::new(opened.map_err(|error| anyhow!("the store in {} can't be opened: {error}", path.display()))?);
+    let store = Arc::new(
+        opened.map_err(|error| anyhow!("the store in {} can't be opened: {error}", path.display()))?,
+    );
     let shared: Arc<dyn Store> = store.clone();
     let files = Files::open(path.join("files")).await?;
-    let turns = Turns::new(shared.clone(), BlobStore::new(files, shared.clone()), Client::new(ClientOptions::default())?);
+    let turns = Turns::new(
+        shared.clone(),
+        BlobStore::new(files, shared.clone()),
+        Client::new(ClientOptions::default())?,
+    );
     let catalog = portico_catalog::built_in();
     let bots = config.bots.keys().map(|id| BotId::parse(id)).collect::<Result<_, _>>()?;
     let token = "a token for this process only".to_owned();

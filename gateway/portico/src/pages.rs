@@ -47,11 +47,17 @@ async fn ready(State(pages): State<Pages>) -> Response {
     let (status, why) = if pages.leaving.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "shutting down".to_owned())
     } else if !health.writable {
-        (StatusCode::SERVICE_UNAVAILABLE, health.problem.unwrap_or_else(|| "the store takes no commits".into()))
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            health.problem.unwrap_or_else(|| "the store takes no commits".into()),
+        )
     } else {
         (StatusCode::OK, "ready".to_owned())
     };
-    (status, Json(json!({ "status": why, "disk": format!("{:?}", health.disk), "durability": health.durability })))
+    (
+        status,
+        Json(json!({ "status": why, "disk": format!("{:?}", health.disk), "durability": health.durability })),
+    )
         .into_response()
 }
 

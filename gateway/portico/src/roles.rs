@@ -105,4 +105,3 @@ fn with_progress<T>(what: &str, work: impl FnOnce(&mut dyn FnMut(u64, u64)) -> T
     bar.finish_and_clear();
     done
 }
-

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use portico_config::{BotConfig, Checked, CoreKind as ConfiguredCore, InstallationConfig, OnDead, OnUnknown, Rate};
+use portico_config::{
+    BotConfig, Checked, CoreKind as ConfiguredCore, InstallationConfig, OnDead, OnUnknown, Rate,
+};
 use portico_contract::{BotId, Catalog, InstallationId};
 use portico_dispatch::{BotCore, CoreKind, Endpoint};
 use portico_edge::{Http2, Limits, Quota};
@@ -56,7 +58,7 @@ pub(crate) fn edge_limits(config: &Checked) -> Limits {
         first_byte: edge.first_byte,
         head_time: edge.head_time,
         body_time: edge.body_time,
-        body_pace: edge.body_pace as u64,
+        body_pace: edge.body_pace,
         keep_alive: edge.keep_alive,
         request_time: edge.request_time,
         requests_per_connection: u32::try_from(edge.requests_per_connection).unwrap_or(u32::MAX),

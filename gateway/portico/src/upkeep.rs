@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use portico_store::{DiskLevel, Store};
 use portico_telemetry::Metrics;
 use portico_telemetry::metrics;
+use portico_turns::BlobStore;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -21,7 +22,11 @@ pub(crate) async fn sweep(store: Arc<dyn Store>, stop: CancellationToken) {
         pause = match store.sweep(now()).await {
             Ok(report) => {
                 if report.removed > 0 || report.freed_bytes > 0 {
-                    info!(removed = report.removed, freed_bytes = report.freed_bytes, "retention removed what is old");
+                    info!(
+                        removed = report.removed,
+                        freed_bytes = report.freed_bytes,
+                        "retention removed what is old"
+                    );
                 }
                 if report.more { Duration::from_secs(1) } else { Duration::from_secs(60) }
             }
@@ -30,6 +35,17 @@ pub(crate) async fn sweep(store: Arc<dyn Store>, stop: CancellationToken) {
                 Duration::from_secs(60)
             }
         };
+    }
+}
+
+/// Removes files that nothing names any more, each hour.
+pub(crate) async fn sweep_files(blobs: BlobStore, keep: Duration, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(3600))).await.is_some() {
+        match blobs.sweep(now(), keep).await {
+            Ok(0) => {}
+            Ok(removed) => info!(removed, "files that nothing named were removed"),
+            Err(error) => warn!("files could not be swept: {error}"),
+        }
     }
 }
 

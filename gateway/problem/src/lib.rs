@@ -173,7 +173,8 @@ impl Problem {
 
     /// The status that it answers with.
     pub fn status(&self) -> StatusCode {
-        self.0.status
+        self.0
+            .status
             .or_else(|| StatusCode::from_u16(self.0.kind.status()).ok())
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

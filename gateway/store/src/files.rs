@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::fs::{self, File};
@@ -66,6 +67,32 @@ impl Files {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }
+    }
+
+    /// Removes files that `keep` does not want and that are older than `age`. Says how many went.
+    ///
+    /// # Errors
+    /// The file system's own.
+    pub async fn retain(&self, age: Duration, keep: impl Fn(&str) -> bool) -> io::Result<usize> {
+        let mut removed = 0;
+        let mut folders = fs::read_dir(&self.root).await?;
+        while let Some(folder) = folders.next_entry().await? {
+            // `tmp`, and whatever else is not ours.
+            if folder.file_name().len() != 2 || !folder.file_type().await?.is_dir() {
+                continue;
+            }
+            let mut files = fs::read_dir(folder.path()).await?;
+            while let Some(file) = files.next_entry().await? {
+                let name = file.file_name();
+                let Some(digest) = name.to_str().filter(|name| self.place(name).is_some()) else { continue };
+                let written = file.metadata().await?.modified()?;
+                if !keep(digest) && written.elapsed().unwrap_or_default() > age {
+                    fs::remove_file(file.path()).await?;
+                    removed += 1;
+                }
+            }
+        }
+        Ok(removed)
     }
 
     /// The path of a digest; `None` for text that is no digest, so that a name never leaves the folder.
@@ -152,6 +179,10 @@ mod tests {
         drop(files.begin().await.unwrap());
         assert_eq!(std::fs::read_dir(folder.join("tmp")).unwrap().count(), 0);
         assert!(files.place("../../etc/passwd").is_none());
+        assert_eq!(files.retain(Duration::from_secs(3600), |_| false).await.unwrap(), 0, "it is young");
+        assert_eq!(files.retain(Duration::ZERO, |_| true).await.unwrap(), 0, "it is named");
+        assert_eq!(files.retain(Duration::ZERO, |_| false).await.unwrap(), 1);
+        assert!(files.find(&names[0].digest).await.is_none());
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

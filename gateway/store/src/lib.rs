@@ -33,10 +33,13 @@ pub use change::{
 };
 pub use error::StoreError;
 pub use event::{
-    Attempt, DeadLetter, DeadReason, EventFilter, EventKind, EventOutcome, EventSummary, NewEvent, StoredEvent,
+    Attempt, DeadLetter, DeadReason, EventFilter, EventKind, EventOutcome, EventSummary, NewEvent,
+    StoredEvent,
 };
 pub use files::{FileWriter, Files, Written};
 pub use lane::{Dir, Entry, Lane, LaneHead, LaneState, Shard};
-pub use port::{DiskLevel, Health, Lease, NodeId, Page, Row, Signals, Stats, Store, SweepReport, VerifyReport};
+pub use port::{
+    DiskLevel, Health, Lease, NodeId, Page, Row, Signals, Stats, Store, SweepReport, VerifyReport,
+};
 pub use retention::Retention;
 pub use table::{Key, KeyRange, Table};

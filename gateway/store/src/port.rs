@@ -8,8 +8,8 @@ use bytes::Bytes;
 use portico_contract::{BotId, EventId, Millis};
 
 use crate::{
-    Attempt, Commit, Committed, DeadLetter, Dir, Entry, EventFilter, EventSummary, Fence, Key, KeyRange, Lane, LaneHead,
-    Shard, StoreError, StoredEvent, Table,
+    Attempt, Commit, Committed, DeadLetter, Dir, Entry, EventFilter, EventSummary, Fence, Key, KeyRange,
+    Lane, LaneHead, Shard, StoreError, StoredEvent, Table,
 };
 
 /// A node of the gateway: random, made at start.
@@ -156,8 +156,13 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn backlog(&self, dir: Dir, shard: Shard, after: Option<Lane>, n: usize)
-    -> Result<Vec<LaneHead>, StoreError>;
+    async fn backlog(
+        &self,
+        dir: Dir,
+        shard: Shard,
+        after: Option<Lane>,
+        n: usize,
+    ) -> Result<Vec<LaneHead>, StoreError>;
 
     /// One lane, if it has unsettled entries.
     ///

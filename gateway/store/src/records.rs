@@ -20,7 +20,8 @@ pub use keys::{external_key, progress_key};
 pub use messages::MessageFilter;
 pub use owners::TagOwner;
 pub use rows::{
-    Conversation, DeliveryStatus, Direction, Message, MessageDelivery, State, StateType, TagMap, User, Versioned,
+    Conversation, DeliveryStatus, Direction, Message, MessageDelivery, State, StateType, TagMap, User,
+    Versioned,
 };
 pub use schedule::{Due, Scheduled, due_now, next_scheduled, schedule_changes, scheduled, timer_id};
 pub use view::{View, conversation_json, event_json, event_type, iso, message_json, user_json};
@@ -62,7 +63,11 @@ impl Records {
         &self.store
     }
 
-    async fn read<T: DeserializeOwned>(&self, table: Table, key: &Key) -> Result<Option<Versioned<T>>, StoreError> {
+    async fn read<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        key: &Key,
+    ) -> Result<Option<Versioned<T>>, StoreError> {
         match self.store.get(table, key).await? {
             Some(row) => decode(table, &row).map(Some),
             None => Ok(None),
@@ -79,7 +84,13 @@ impl Records {
     ) -> Result<Vec<(Key, bytes::Bytes)>, StoreError> {
         let mut range = KeyRange::prefix(prefix, limit).after(after);
         range.reverse = reverse;
-        Ok(self.store.scan(Table::Index, range).await?.into_iter().map(|(key, row)| (key, row.value)).collect())
+        Ok(self
+            .store
+            .scan(Table::Index, range)
+            .await?
+            .into_iter()
+            .map(|(key, row)| (key, row.value))
+            .collect())
     }
 }
 

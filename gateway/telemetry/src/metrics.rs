@@ -205,8 +205,12 @@ impl Metrics {
                 "outcome",
                 "Events taken from webhooks: new, known already, or not understood",
             ),
-            journal_sync_p50: to.add("journal_sync_p50_seconds", "How long the last syncs of the journal took, median"),
-            journal_sync_p99: to.add("journal_sync_p99_seconds", "How long the last syncs of the journal took, 99th percentile"),
+            journal_sync_p50: to
+                .add("journal_sync_p50_seconds", "How long the last syncs of the journal took, median"),
+            journal_sync_p99: to.add(
+                "journal_sync_p99_seconds",
+                "How long the last syncs of the journal took, 99th percentile",
+            ),
             journal_commits: to.add("journal_commits", "Group commits of the journal, each with one sync"),
 
             backlog: to.add("backlog", "Events kept and not yet settled, of all bots"),

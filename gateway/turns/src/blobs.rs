@@ -1,11 +1,13 @@
 //! Blobs: large data of an installation, kept as files; connectors see only the id.
 
+use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use portico_contract::{Blob, InstallationId, Millis};
-use portico_store::{Change, Commit, FileWriter, Files, Key, Store, StoreError, Table};
+use portico_store::{Change, Commit, FileWriter, Files, Key, KeyRange, Store, StoreError, Table};
 use serde::{Deserialize, Serialize};
 
 /// What the store knows of a blob.
@@ -84,6 +86,43 @@ impl BlobStore {
         Ok(row.and_then(|row| read(id, &row.value)))
     }
 
+    /// Forgets blobs older than `keep`, and removes the files that no row names any more: of blobs, or of bots.
+    /// A file younger than an hour may still be on its way to its row. Says how many files went.
+    ///
+    /// # Errors
+    /// `Unavailable` when the store or the folder can't be read.
+    pub async fn sweep(&self, now: Millis, keep: Duration) -> Result<usize, StoreError> {
+        let mut named = HashSet::new();
+        let mut after = None;
+        loop {
+            let range = KeyRange::prefix(Key::new(), 500).after(after.take());
+            let rows = self.store.scan(Table::File, range).await?;
+            let full = rows.len() == 500;
+            for (key, row) in rows {
+                let is_blob = key.0.starts_with(b"blob\0");
+                let old = is_blob
+                    && serde_json::from_slice::<BlobRow>(&row.value)
+                        .is_ok_and(|blob| now.saturating_sub(blob.created_at) > keep.as_millis() as u64);
+                if old {
+                    self.store
+                        .commit(Commit::of([Change::delete(Table::File, key.clone())]).ordered())
+                        .await?;
+                } else {
+                    digests(&key.0, &mut named);
+                    digests(&row.value, &mut named);
+                }
+                after = Some(key);
+            }
+            if !full {
+                break;
+            }
+        }
+        self.files
+            .retain(Duration::from_secs(3600), |digest| named.contains(digest))
+            .await
+            .map_err(|error| StoreError::Unavailable(format!("files folder: {error}")))
+    }
+
     /// As [`BlobStore::describe`], for turns, which can't wait.
     pub(crate) fn describe_now(&self, installation: &InstallationId, id: &str) -> Option<Blob> {
         let key = key(installation, id);
@@ -109,6 +148,15 @@ impl BlobStore {
         let mut bytes = Vec::new();
         file.take(u64::from(count.min(4 << 20))).read_to_end(&mut bytes).ok()?;
         Some(bytes.into())
+    }
+}
+
+/// Collects every digest that bytes name: rows of all kinds write it as 64 hexadecimal digits.
+fn digests(bytes: &[u8], named: &mut HashSet<String>) {
+    for run in bytes.split(|byte| !matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        if run.len() == 64 {
+            named.insert(String::from_utf8_lossy(run).into_owned());
+        }
     }
 }
 

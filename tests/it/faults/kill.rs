@@ -48,8 +48,8 @@ pub(super) struct Rounds {
     pub(super) book: Book,
     /// How long each start took until the gateway was ready.
     pub(super) starts: Vec<Duration>,
-    /// When each crash was.
-    pub(super) crashes: Vec<Instant>,
+    /// When each crash began and was over.
+    pub(super) crashes: Vec<(Instant, Instant)>,
     /// The chats that the bot wrote to, as the gateway names them.
     pub(super) chats: Vec<String>,
 }
@@ -66,7 +66,7 @@ pub(super) async fn rounds(count: u32, crash: Crash) -> Rounds {
     let mut load = Load::new(stage.spec.ports.0);
     for conversation in 0..EACH {
         for kind in KINDS {
-            load.incoming(kind, conversation, Duration::from_millis(5));
+            load.incoming(kind, conversation, Duration::from_millis(20));
         }
     }
     for chat in 0..CHATS {
@@ -86,8 +86,9 @@ pub(super) async fn rounds(count: u32, crash: Crash) -> Rounds {
         let mut random = [0; 2];
         getrandom::fill(&mut random).unwrap();
         tokio::time::sleep(Duration::from_millis(250 + u64::from(u16::from_le_bytes(random)) % 600)).await;
+        let begun = Instant::now();
         let mut spec = crash.happen(gateway).await;
-        crashes.push(Instant::now());
+        crashes.push((begun, Instant::now()));
         crash.prepare(&mut spec, round + 1);
         let begun = Instant::now();
         gateway = spec.start().await.unwrap_or_else(|why| panic!("round {round}: {why:#}"));
@@ -110,29 +111,32 @@ impl Rounds {
         let (outgoing, incoming): (BTreeSet<String>, BTreeSet<String>) =
             self.book.acknowledged.iter().cloned().partition(|text| text.contains(" answers "));
         assert!(self.book.odd.is_empty(), "unexpected answers: {:?}\n{}", self.book.odd, context());
-        assert!(incoming.len() > 20 * self.crashes.len(), "only {} messages came in: no load", incoming.len());
+        assert!(incoming.len() > 10 * self.crashes.len(), "only {} messages came in: no load", incoming.len());
         assert!(outgoing.len() > self.crashes.len(), "only {} messages went out: no load", outgoing.len());
         assert_all_arrived(&self.stage.core, &incoming, Duration::from_secs(60), &context).await;
         self.assert_repeats();
         self.assert_sent(&outgoing).await;
     }
 
-    /// The core saw an event twice only where a crash came between its answer and the record of it: at most one
-    /// per conversation and crash, never twice within one life of the gateway.
+    /// The core saw an event twice only where a crash came between its answer and the record of it, which is a
+    /// matter of milliseconds; never twice within one life of the gateway.
     fn assert_repeats(&self) {
-        let mut lives: BTreeMap<(String, usize), usize> = BTreeMap::new();
-        let mut repeated: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
-        let mut seen: BTreeSet<String> = BTreeSet::new();
+        let mut last: BTreeMap<String, (usize, Instant)> = BTreeMap::new();
         for one in self.stage.core.received().into_iter().filter(|one| one.is_done()) {
-            let life = self.crashes.iter().filter(|crash| **crash < one.event.at.into_std()).count();
-            *lives.entry((one.event.id.clone(), life)).or_default() += 1;
-            if !seen.insert(one.event.id.clone()) {
-                let first = repeated.entry(life).or_default().insert(one.event.conversation().to_owned());
-                assert!(first, "two repeats in one conversation after crash {life}: {}", one.event.conversation());
+            let at = one.event.at.into_std();
+            let life = self.crashes.iter().filter(|(_, end)| *end < at).count();
+            let answered = one.answered_at.map_or(at, tokio::time::Instant::into_std);
+            if let Some((before, answered)) = last.insert(one.event.id.clone(), (life, answered)) {
+                assert!(before < life, "{} was taken twice within one life of the gateway", one.event.id);
+                let (begin, _) = self.crashes[before];
+                let known_for = begin.saturating_duration_since(answered);
+                assert!(
+                    known_for < Duration::from_secs(1),
+                    "{} came again in life {life}, though it was taken {known_for:?} before crash {before}",
+                    one.event.id
+                );
             }
         }
-        let twice: Vec<_> = lives.iter().filter(|(_, count)| **count > 1).take(5).collect();
-        assert!(twice.is_empty(), "an event was taken twice within one life of the gateway: {twice:?}");
     }
 
     /// Each accepted message is at the provider once, or more than once and marked; in order.

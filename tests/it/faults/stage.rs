@@ -103,7 +103,7 @@ impl Stage {
         core_options: &str,
         more: &str,
     ) -> Self {
-        let core = HttpCore::start(answer).await.unwrap();
+        let core = HttpCore::with_sequence(answer, place).await.unwrap();
         let telegram = TelegramSim::start(TelegramOptions::unpaced()).await.unwrap();
         let config = config(&core, &telegram, core_options, more);
         let (spec, folder) = GatewaySpec::temporary(&config).unwrap();
@@ -122,6 +122,15 @@ impl Stage {
     pub(super) fn data(&self) -> std::path::PathBuf {
         self.spec.data.join("data")
     }
+}
+
+/// The place of a message from outside in its conversation: the last number of its text.
+fn place(event: &CoreEvent) -> Option<(String, u64)> {
+    if event.kind() != "message_created" {
+        return None;
+    }
+    let digits = event.text().rsplit(|letter: char| !letter.is_ascii_digit()).find(|digits| !digits.is_empty())?;
+    Some((event.conversation().to_owned(), digits.parse().ok()?))
 }
 
 pub(super) fn config(core: &HttpCore, telegram: &TelegramSim, core_options: &str, more: &str) -> String {

@@ -31,7 +31,13 @@ impl AdminClient {
     pub(super) async fn of(config: &Checked) -> Result<Self> {
         let token = match config.admin.tokens.first() {
             Some(token) => Some(token.expose_secret().to_owned()),
-            None => config.store.path.join("admin.token").exists().then(|| keys::admin_token(&config.store.path)).transpose()?,
+            None => config
+                .store
+                .path
+                .join("admin.token")
+                .exists()
+                .then(|| keys::admin_token(&config.store.path))
+                .transpose()?,
         };
         let base = format!("http://{}/admin/v1", config.server.admin_listen);
         let client = Client::new(ClientOptions::default())?;
@@ -137,7 +143,8 @@ impl AdminClient {
 
 fn headers(token: &str) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
-    let mut value = HeaderValue::try_from(format!("Bearer {token}")).context("the admin token is malformed")?;
+    let mut value =
+        HeaderValue::try_from(format!("Bearer {token}")).context("the admin token is malformed")?;
     value.set_sensitive(true);
     headers.insert(AUTHORIZATION, value);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

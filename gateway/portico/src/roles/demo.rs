@@ -28,7 +28,8 @@ pub(super) struct Secrets {
 }
 
 pub(super) fn run(options: &Demo) -> Result<()> {
-    init(&LogOptions { format: LogFormat::Text, filter: "warn".into() }).map_err(|error| anyhow!("{error}"))?;
+    init(&LogOptions { format: LogFormat::Text, filter: "warn".into() })
+        .map_err(|error| anyhow!("{error}"))?;
     let (folder, temporary) = match &options.data {
         Some(folder) => (folder.clone(), false),
         None => (std::env::temp_dir().join(format!("portico-demo-{}", std::process::id())), true),
@@ -50,7 +51,9 @@ async fn demo(listen: SocketAddr, folder: &Path, temporary: bool) -> Result<()> 
         .map_err(|faults| anyhow!(BadConfig(format!("the demo's configuration:\n{faults}"))))?;
     let kept = if temporary { " (removed at the end; keep it with --data FOLDER)" } else { "" };
     say(&format!("Portico demo: echo bot, embedded store in {}{kept}\n", folder.display()));
-    say("Send a message as each provider would, from another terminal. Each command is signed, and new each time:\n");
+    say(
+        "Send a message as each provider would, from another terminal. Each command is signed, and new each time:\n",
+    );
     for (name, command) in commands::all(&format!("http://{listen}"), &secrets) {
         say(&format!("# {name}\n{command}\n"));
     }

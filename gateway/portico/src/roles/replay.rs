@@ -39,7 +39,8 @@ async fn replay(admin: &AdminClient, options: &Replay) -> Result<()> {
     }
     for (name, time) in [("since", &options.since), ("until", &options.until)] {
         if let Some(time) = time {
-            let at: jiff::Timestamp = time.parse().with_context(|| format!("--{name}: not a time like 2026-01-31T08:00:00Z"))?;
+            let at: jiff::Timestamp =
+                time.parse().with_context(|| format!("--{name}: not a time like 2026-01-31T08:00:00Z"))?;
             filter.insert(name.into(), at.as_millisecond().into());
         }
     }

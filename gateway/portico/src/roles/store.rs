@@ -34,7 +34,11 @@ pub(super) fn run(command: &StoreCommand) -> Result<()> {
                 store.close().await.map_err(plain)?;
                 done.map_err(plain)
             })?;
-            say(&format!("backed up into {}; keep master.key of {} apart from it", to.display(), path.display()));
+            say(&format!(
+                "backed up into {}; keep master.key of {} apart from it",
+                to.display(),
+                path.display()
+            ));
         }
         StoreCommand::Restore { from, .. } => {
             with_progress("restoring", |progress| restore(from, path, progress)).map_err(plain)?;

@@ -88,7 +88,14 @@ fn is_root(path: &str) -> bool {
 
 impl RawRequest {
     /// Writes the stored form straight from a request's parts, without copies in between.
-    pub fn encode(method: &str, path: &str, query: &str, headers: &HeaderMap, keep: &[&str], body: &[u8]) -> Bytes {
+    pub fn encode(
+        method: &str,
+        path: &str,
+        query: &str,
+        headers: &HeaderMap,
+        keep: &[&str],
+        body: &[u8],
+    ) -> Bytes {
         let kept = keep
             .iter()
             .filter_map(|name| Some(((*name).into(), headers.get(*name)?.to_str().ok()?.into())))
@@ -112,7 +119,11 @@ impl RawRequest {
             method: head.m.into_owned(),
             path: if head.p.is_empty() { "/".into() } else { head.p.into_owned() },
             query: head.q.into_owned(),
-            headers: head.h.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
+            headers: head
+                .h
+                .into_iter()
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
+                .collect(),
             body: stored.slice(end + 1..),
         })
     }

@@ -11,12 +11,19 @@ impl Records {
     ///
     /// # Errors
     /// As the store's.
-    pub async fn conversation(&self, id: ConversationId) -> Result<Option<Versioned<Conversation>>, StoreError> {
+    pub async fn conversation(
+        &self,
+        id: ConversationId,
+    ) -> Result<Option<Versioned<Conversation>>, StoreError> {
         self.read(Table::Conversation, &keys::conversation(&self.bot, id)).await
     }
 
     /// Changes that write a conversation over the one that was read (`None`: it must not be there yet).
-    pub fn conversation_changes(&self, old: Option<&Versioned<Conversation>>, new: &Conversation) -> Vec<Change> {
+    pub fn conversation_changes(
+        &self,
+        old: Option<&Versioned<Conversation>>,
+        new: &Conversation,
+    ) -> Vec<Change> {
         let mut changes = vec![Change::Write {
             table: Table::Conversation,
             key: keys::conversation(&self.bot, new.id),
@@ -130,8 +137,7 @@ impl Records {
         cursor: Option<Key>,
         limit: usize,
     ) -> Result<Page<UserId>, StoreError> {
-        let rows =
-            self.index_page(keys::participants(&self.bot, conversation), cursor, false, limit).await?;
+        let rows = self.index_page(keys::participants(&self.bot, conversation), cursor, false, limit).await?;
         let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.clone())).flatten();
         let items = rows.into_iter().filter_map(|(_, value)| user_id(&value)).collect();
         Ok(Page { items, next })
@@ -141,7 +147,11 @@ impl Records {
     ///
     /// # Errors
     /// As the store's.
-    pub async fn is_participant(&self, conversation: ConversationId, user: &UserId) -> Result<bool, StoreError> {
+    pub async fn is_participant(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+    ) -> Result<bool, StoreError> {
         let key = keys::participants(&self.bot, conversation).text(user.as_str());
         Ok(self.store.get(Table::Index, &key).await?.is_some())
     }
@@ -150,7 +160,11 @@ impl Records {
     ///
     /// # Errors
     /// As the store's.
-    pub async fn conversations_of(&self, user: &UserId, limit: usize) -> Result<Vec<ConversationId>, StoreError> {
+    pub async fn conversations_of(
+        &self,
+        user: &UserId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>, StoreError> {
         let range = KeyRange::prefix(keys::conversations_of(&self.bot, user), limit);
         Ok(self
             .store
@@ -162,7 +176,12 @@ impl Records {
     }
 
     /// Changes that make a user take part, or not any more.
-    pub fn participant_changes(&self, conversation: ConversationId, user: &UserId, joins: bool) -> [Change; 2] {
+    pub fn participant_changes(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        joins: bool,
+    ) -> [Change; 2] {
         let there = keys::participants(&self.bot, conversation).text(user.as_str());
         let back = keys::conversations_of(&self.bot, user).bytes(&conversation.0);
         if joins {
@@ -187,13 +206,7 @@ impl Records {
     }
 
     /// Changes of the tag index from one set of tags to another.
-    pub(super) fn tag_changes(
-        &self,
-        kind: Index,
-        before: &TagMap,
-        after: &TagMap,
-        id: &[u8],
-    ) -> Vec<Change> {
+    pub(super) fn tag_changes(&self, kind: Index, before: &TagMap, after: &TagMap, id: &[u8]) -> Vec<Change> {
         let key = |name: &str, value: &str| keys::tag(kind, &self.bot, name, value).bytes(id);
         let gone = before.iter().filter(|(name, value)| after.get(*name) != Some(value));
         let come = after.iter().filter(|(name, value)| before.get(*name) != Some(value));

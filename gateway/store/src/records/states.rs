@@ -64,16 +64,25 @@ impl Records {
     ///
     /// # Errors
     /// As the store's.
-    pub async fn expired_states(&self, now: Millis, limit: usize) -> Result<Vec<Versioned<State>>, StoreError> {
+    pub async fn expired_states(
+        &self,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<Versioned<State>>, StoreError> {
         let prefix = keys::index(Index::StateExpiry, &self.bot);
         let start = prefix.0.len();
         let mut expired = Vec::new();
         for (key, row) in self.store.scan(Table::Index, KeyRange::prefix(prefix, limit)).await? {
-            let at = key.0.get(start..start + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+            let at = key
+                .0
+                .get(start..start + 8)
+                .and_then(|bytes| bytes.try_into().ok())
+                .map_or(0, u64::from_be_bytes);
             if at > now {
                 break;
             }
-            let Ok((kind, owner, name)) = serde_json::from_slice::<(StateType, String, String)>(&row.value) else {
+            let Ok((kind, owner, name)) = serde_json::from_slice::<(StateType, String, String)>(&row.value)
+            else {
                 continue;
             };
             if let Some(state) = self.state(kind, &owner, &name).await? {

@@ -86,7 +86,11 @@ impl Records {
     ///
     /// # Errors
     /// As the store's.
-    pub async fn users(&self, cursor: Option<Key>, limit: usize) -> Result<Page<Versioned<User>>, StoreError> {
+    pub async fn users(
+        &self,
+        cursor: Option<Key>,
+        limit: usize,
+    ) -> Result<Page<Versioned<User>>, StoreError> {
         let rows = self.index_page(keys::index(Index::UserTime, &self.bot), cursor, true, limit).await?;
         let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.clone())).flatten();
         let mut items = Vec::with_capacity(rows.len());
@@ -104,7 +108,11 @@ impl Records {
     ///
     /// # Errors
     /// As the store's.
-    pub async fn users_tagged(&self, tags: &TagMap, limit: usize) -> Result<Vec<Versioned<User>>, StoreError> {
+    pub async fn users_tagged(
+        &self,
+        tags: &TagMap,
+        limit: usize,
+    ) -> Result<Vec<Versioned<User>>, StoreError> {
         let Some((name, value)) = most_telling(tags) else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         let mut after = None;

@@ -123,7 +123,9 @@ pub fn event_type(event: &Event, alias: &str) -> String {
         Event::Message(_) => "message_created".into(),
         Event::Edit(_) => "message_updated".into(),
         Event::Deletion(_) => "message_deleted".into(),
-        Event::Reaction(reaction) => if reaction.added { "reaction_added" } else { "reaction_removed" }.into(),
+        Event::Reaction(reaction) => {
+            if reaction.added { "reaction_added" } else { "reaction_removed" }.into()
+        }
         Event::Receipt(receipt) => match receipt.stage {
             ReceiptStage::Accepted => "message_sent",
             ReceiptStage::Delivered => "message_delivered",
@@ -205,8 +207,9 @@ mod tests {
 
     #[test]
     fn tags_are_shown_in_the_viewers_names() {
-        let stored: TagMap =
-            [("slack:id", "C1"), ("mine", "x"), ("slacker:id", "no")].map(|(n, v)| (n.into(), v.into())).into();
+        let stored: TagMap = [("slack:id", "C1"), ("mine", "x"), ("slacker:id", "no")]
+            .map(|(n, v)| (n.into(), v.into()))
+            .into();
         assert_eq!(View::Bot.tags(&stored), json!({ "mine": "x", "slack:id": "C1", "slacker:id": "no" }));
         assert_eq!(View::Integration("slack").tags(&stored), json!({ "id": "C1" }));
         assert_eq!(View::Integration("slack").stored_name("id"), "slack:id");

@@ -56,7 +56,9 @@ async fn telegram(Path((_, method)): Path<(String, String)>, body: Bytes) -> Jso
     let sent = read(&body);
     let result = match method.as_str() {
         "getMe" => json!({ "id": 1, "is_bot": true, "first_name": "Demo", "username": "demo_bot" }),
-        "setWebhook" | "deleteWebhook" | "setMyCommands" | "answerCallbackQuery" | "sendChatAction" => json!(true),
+        "setWebhook" | "deleteWebhook" | "setMyCommands" | "answerCallbackQuery" | "sendChatAction" => {
+            json!(true)
+        }
         _ => {
             show("telegram", &method, &sent);
             json!({ "message_id": next(), "date": 0, "chat": { "id": sent["chat_id"], "type": "private" } })
