@@ -47,7 +47,7 @@ fn allowed(name: &str) -> &'static [&'static str] {
             &["portico-contract", "portico-inbound", "portico-problem", "portico-telemetry", "portico-turns"]
         }
         // The binary sees everything; tests and the benchmark stand outside and look at whatever they need.
-        "portico" | "portico-tests" | "portico-bench" => return &["*"],
+        "portico" | "portico-tests" | "portico-bench" => &["*"],
         _ => panic!("{name} has no row in the import table of tests/tidy/imports.rs"),
     }
 }
