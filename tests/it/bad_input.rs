@@ -23,14 +23,26 @@ async fn what_does_not_prove_its_sender_is_401_and_leaves_nothing_behind() {
         ("slack", "unsigned", event.clone().without_header("x-slack-signature")),
         ("slack", "tampered", event.clone().tampered()),
         ("slack", "stale", sign::slack_at(slack, now() - 301 - 5, "application/json", event.body.clone())),
-        ("slack", "of the future", sign::slack_at(slack, now() + 301 + 5, "application/json", event.body.clone())),
+        (
+            "slack",
+            "of the future",
+            sign::slack_at(slack, now() + 301 + 5, "application/json", event.body.clone()),
+        ),
         ("slack", "empty signature", event.with_header("x-slack-signature", "")),
         ("whatsapp", "unsigned", whatsapp.clone().without_header("x-hub-signature-256")),
         ("whatsapp", "tampered", whatsapp.clone().tampered()),
         ("whatsapp", "of another app", sign::whatsapp("another", whatsapp.body)),
         ("telegram", "without secret", telegram.clone().without_header("x-telegram-bot-api-secret-token")),
-        ("telegram", "with another secret", telegram.with_header("x-telegram-bot-api-secret-token", "another")),
-        ("hook", "without secret", sign::webhook(secret, "application/json", body).without_header("x-bp-secret")),
+        (
+            "telegram",
+            "with another secret",
+            telegram.with_header("x-telegram-bot-api-secret-token", "another"),
+        ),
+        (
+            "hook",
+            "without secret",
+            sign::webhook(secret, "application/json", body).without_header("x-bp-secret"),
+        ),
         ("hook", "with another secret", sign::webhook("another", "application/json", body)),
         ("hook", "stale", sign::webhook_signed_at(secret, now() - 310, "application/json", body)),
         ("hook", "tampered", sign::webhook_signed(secret, "application/json", body).tampered()),
@@ -44,7 +56,12 @@ async fn what_does_not_prove_its_sender_is_401_and_leaves_nothing_behind() {
     assert_eq!(bots["items"], json!([]));
     assert!(scene.core.received().is_empty());
     let metrics = client::get(&format!("{}/metrics", scene.gateway.spec.public()), &[]).await.unwrap().text();
-    assert!(metrics.lines().any(|line| line.contains("refus") && line.ends_with(" 14")) || metrics.contains("refusals"), "{metrics}");
+    let refused: u64 = metrics
+        .lines()
+        .filter(|line| line.starts_with("portico_refusals_total{"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+        .sum();
+    assert_eq!(refused, 14, "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +95,10 @@ async fn an_unknown_installation_is_404_with_the_one_error_shape_whatever_comes_
         shapes.push(body);
     }
     assert!(shapes.windows(2).all(|pair| pair[0] == pair[1]), "{shapes:?}");
-    assert_eq!(shapes[0], json!({"id": null, "code": 404, "type": "ResourceNotFound", "message": "there is nothing at this address"}));
+    assert_eq!(
+        shapes[0],
+        json!({"id": null, "code": 404, "type": "ResourceNotFound", "message": "there is nothing at this address"})
+    );
     let get = client::get(&scene.gateway.webhook("nobody"), &[]).await.unwrap();
     assert_eq!(get.status, 404);
 }
@@ -116,7 +136,9 @@ async fn malformed_json_after_a_good_signature_is_kept_raw_shown_and_can_be_repl
     }
     // What follows in the same installation is not held up.
     scene.accepted("slack", &scene.slack_text(SLACK_DM, "after it")).await;
-    let there = |core: &portico_tests::sim::core::Ledger| core.events().iter().any(|event| event.text() == "after it");
+    let there = |core: &portico_tests::sim::core::Ledger| {
+        core.events().iter().any(|event| event.text() == "after it")
+    };
     scene.within(scene.core.wait_until("the next message", crate::scene::SOON, there)).await;
 }
 
@@ -138,7 +160,9 @@ async fn an_address_that_fails_too_often_is_turned_away_for_a_while() {
     let wait: u64 = reply.header("retry-after").parse().unwrap();
     assert!((1..=3).contains(&wait), "{wait}");
     assert_eq!(reply.json()["type"], "RateLimited");
-    scene.until("the pause to end", async || (scene.hook("slack", &genuine).await.status == 200).then_some(())).await;
+    scene
+        .until("the pause to end", async || (scene.hook("slack", &genuine).await.status == 200).then_some(()))
+        .await;
     assert_eq!(scene.nth_event(1).await.text(), "genuine");
 }
 
@@ -150,10 +174,19 @@ async fn an_installations_rate_is_429_with_the_time_to_wait() {
         replies.push(scene.hook("slack", &scene.slack_text(SLACK_DM, &format!("n {number}"))).await);
     }
     let refused: Vec<_> = replies.iter().filter(|reply| reply.status == 429).collect();
-    assert!(!refused.is_empty() && replies[0].status == 200, "{:?}", replies.iter().map(|r| r.status).collect::<Vec<_>>());
-    assert!(refused.iter().all(|reply| reply.header("retry-after").parse::<u64>().is_ok_and(|wait| wait >= 1)));
+    assert!(
+        !refused.is_empty() && replies[0].status == 200,
+        "{:?}",
+        replies.iter().map(|r| r.status).collect::<Vec<_>>()
+    );
+    assert!(
+        refused.iter().all(|reply| reply.header("retry-after").parse::<u64>().is_ok_and(|wait| wait >= 1))
+    );
     // Another installation is not held up.
-    assert_eq!(scene.hook("telegram", &scene.telegram_message(77, json!({"text": "free"}))).await.status, 200);
+    assert_eq!(
+        scene.hook("telegram", &scene.telegram_message(77, json!({"text": "free"}))).await.status,
+        200
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +227,12 @@ async fn a_bad_api_body_is_400_and_names_the_field_and_the_kind_of_value() {
     ];
     for body in ["", "{", "[]", "null", "\"x\"", "{\"conversationId\":\"a\",}", &"[".repeat(100)] {
         let reply = client::send(Method::POST, &url, &headers, body.to_owned().into()).await.unwrap();
-        assert_eq!((reply.status, reply.json()["code"].as_u64()), (400, Some(400)), "{body}: {}", reply.text());
+        assert_eq!(
+            (reply.status, reply.json()["code"].as_u64()),
+            (400, Some(400)),
+            "{body}: {}",
+            reply.text()
+        );
     }
     let huge = json!({"conversationId": conversation, "userId": "support", "type": "text", "payload": {"text": "x".repeat(1_100_000)}, "tags": {}});
     assert_eq!(scene.api(Method::POST, "/messages", Some(&huge)).await.status, 413);
@@ -208,7 +246,17 @@ async fn a_bad_api_body_is_400_and_names_the_field_and_the_kind_of_value() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_unknown_path_answers_in_the_one_error_shape() {
     let scene = Scene::silent().await;
-    for path in ["/", "/nothing", "/v1", "/v1/chat", "/v1/chat/nothing", "/webhooks", "/webhooks/", "/files/x", "/media/slack/x"] {
+    for path in [
+        "/",
+        "/nothing",
+        "/v1",
+        "/v1/chat",
+        "/v1/chat/nothing",
+        "/webhooks",
+        "/webhooks/",
+        "/files/x",
+        "/media/slack/x",
+    ] {
         let url = format!("{}{path}", scene.gateway.spec.public());
         let reply = call(Method::GET, &url, BOT_TOKEN, None).await;
         assert!((400..=405).contains(&reply.status), "{path}: {}", reply.status);
@@ -216,4 +264,49 @@ async fn every_unknown_path_answers_in_the_one_error_shape() {
         assert!(body["id"].as_str().is_some_and(|id| id.starts_with("err_")), "{path}: {}", reply.text());
         assert!(body["type"].is_string() && body["message"].is_string(), "{path}: {body}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_may_have_a_cap_of_its_own() {
+    let more = "[installations.small]\nbot = \"support\"\nconnector = \"webhook\"\nalias = \"small\"\nmax_body = \"2KiB\"\n\
+                [installations.small.config]\nsecret = \"small-secret-0123456789\"\n";
+    let scene = Scene::new(more, |_| CoreAnswer::done()).await;
+    let post = |bytes: usize| sign::webhook("small-secret-0123456789", "text/plain", "x".repeat(bytes));
+    assert_eq!(scene.hook("small", &post(2048)).await.status, 200);
+    assert_eq!(scene.hook("small", &post(2049)).await.status, 413);
+    let secret = scene.providers.app.secret();
+    assert_eq!(scene.hook("hook", &sign::webhook(secret, "text/plain", "x".repeat(2049))).await.status, 200);
+    scene.nth_event(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_outbox_is_429_and_takes_messages_again_once_they_are_sent() {
+    let scene = Scene::new("[limits.lane]\noutbox = 3\n", |_| CoreAnswer::done()).await;
+    scene.accepted("slack", &scene.slack_text(SLACK_DM, "hello")).await;
+    let conversation = scene.nth_event(1).await.conversation().to_owned();
+    scene.providers.slack.break_token(Some("token_revoked"));
+    let say = async |text: &str| {
+        let body = json!({
+            "conversationId": conversation, "userId": "support", "type": "text", "payload": {"text": text}, "tags": {},
+        });
+        scene.api(Method::POST, "/messages", Some(&body)).await
+    };
+    for text in ["n 1", "n 2", "n 3"] {
+        assert!(say(text).await.is_success());
+    }
+    let refused = say("n 4").await;
+    assert_eq!(
+        (refused.status, refused.json()["type"].clone()),
+        (429, json!("RateLimited")),
+        "{}",
+        refused.text()
+    );
+    assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|wait| wait >= 1));
+    scene.providers.slack.break_token(None);
+    assert_eq!(scene.admin(Method::POST, "/installations/slack/resume", None).await.status, 200);
+    scene.within(scene.providers.slack.wait_for(3, crate::scene::SOON)).await;
+    scene.until("room in the outbox", async || say("n 5").await.is_success().then_some(())).await;
+    let sent = scene.within(scene.providers.slack.wait_for(4, crate::scene::SOON)).await;
+    let texts: Vec<_> = sent.iter().map(|one| one.body["text"].clone()).collect();
+    assert_eq!(texts, [json!("n 1"), json!("n 2"), json!("n 3"), json!("n 5")]);
 }

@@ -37,7 +37,8 @@ async fn every_fault_of_a_file_is_told_at_once_and_nothing_starts() {
     assert_eq!((checked.out.as_str(), &served.err), ("", &checked.err));
     assert!(!checked.err.contains("must-not-be-shown"), "{}", checked.err);
     // No store, no token: nothing was begun.
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["bad.toml"]);
     insta::assert_snapshot!(checked.err, @r#"
     portico: bad.toml has 12 faults:
@@ -75,10 +76,10 @@ async fn the_shipped_defaults_and_channel_files_are_right() {
     let defaults = portico(folder.path(), &["check-config", "--defaults"], &[]).await.well();
     let shipped = std::fs::read_to_string(root.join("config/portico.toml")).unwrap();
     assert!(defaults.trim_end() == shipped.trim_end(), "config/portico.toml is not what was compiled in");
+    let names = regex::Regex::new(r"\$\{([A-Z0-9_]+)\}").unwrap();
     for entry in std::fs::read_dir(root.join("config/channels")).unwrap().flatten() {
         let text = std::fs::read_to_string(entry.path()).unwrap();
         // Whatever the file takes from the environment is given; cores want a secret of their own form.
-        let names = regex::Regex::new(r"\$\{([A-Z0-9_]+)\}").unwrap();
         let values: Vec<(String, &str)> = names
             .captures_iter(&text)
             .map(|found| {

@@ -34,7 +34,8 @@ async fn rasas_responses_are_rendered_and_its_buttons_come_back_as_intents() {
     telegram.wait_until("setWebhook", SOON, |sim| !sim.accepted_of("setWebhook").is_empty()).await.unwrap();
     let update = json!({"message": telegram_message(77, json!({"text": "hello"}))});
     assert!(telegram.send_update(update).await.unwrap().delivered);
-    let sent = telegram.wait_for(3, SOON).await.unwrap_or_else(|error| panic!("{error}\n{}", gateway.spec.log()));
+    let sent =
+        telegram.wait_for(3, SOON).await.unwrap_or_else(|error| panic!("{error}\n{}", gateway.spec.log()));
     assert_eq!(sent[0].body["text"], "Hi there");
     assert_eq!(sent[1].body["photo"], "https://pictures.example/tea.png");
     let button = sent[2].body.pointer("/reply_markup/inline_keyboard/0/0").unwrap().clone();
@@ -49,11 +50,15 @@ async fn rasas_responses_are_rendered_and_its_buttons_come_back_as_intents() {
         },
     }});
     assert!(telegram.send_update(press).await.unwrap().delivered);
-    let sent = telegram.wait_for(4, SOON).await.unwrap_or_else(|error| panic!("{error}\n{}", gateway.spec.log()));
+    let sent =
+        telegram.wait_for(4, SOON).await.unwrap_or_else(|error| panic!("{error}\n{}", gateway.spec.log()));
     assert_eq!(sent[3].body["text"], "intent /affirm");
     let turns = rasa.turns();
     assert_eq!(turns.len(), 2);
-    assert!(!turns[0].sender.is_empty() && turns[0].sender == turns[1].sender, "one tracker per conversation");
+    assert!(
+        !turns[0].sender.is_empty() && turns[0].sender == turns[1].sender,
+        "one tracker per conversation"
+    );
     assert_eq!(turns[0].metadata["channel"], "channel");
 }
 
@@ -138,7 +143,8 @@ async fn a_reply_that_cannot_be_sent_is_told_to_the_operator_and_the_others_are_
     assert_eq!(texts, [json!("before"), json!("after")]);
     let id = scene.nth_event(1).await.id;
     let log = scene.gateway.spec.log();
-    let line = log.lines().find(|line| line.contains("messages[1].payload.text")).unwrap_or_else(|| panic!("{log}"));
+    let line =
+        log.lines().find(|line| line.contains("messages[1].payload.text")).unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains(&id) && !line.contains("misspelt"), "{line}");
 }
 

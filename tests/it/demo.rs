@@ -73,11 +73,17 @@ async fn each_printed_command_is_taken_and_its_echo_is_shown() {
     }
     let mut commands = 0;
     let lines: Vec<&str> = said.lines().collect();
-    for (title, command) in lines.iter().zip(lines.iter().skip(1)).filter(|(title, _)| title.starts_with("# ")) {
+    for (title, command) in
+        lines.iter().zip(lines.iter().skip(1)).filter(|(title, _)| title.starts_with("# "))
+    {
         let name = title.trim_start_matches("# ");
         let answer = Command::new("sh").args(["-c", command]).output().unwrap();
         let told = String::from_utf8_lossy(&answer.stdout).into_owned();
-        assert!(answer.status.success() && told.trim_end().ends_with("200"), "{name}: {told} {answer:?}\n{}", demo.said());
+        assert!(
+            answer.status.success() && told.trim_end().ends_with("200"),
+            "{name}: {told} {answer:?}\n{}",
+            demo.said()
+        );
         let text = match name {
             "slack" => "hello from Slack",
             "telegram" => "hello from Telegram",

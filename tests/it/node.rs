@@ -46,7 +46,12 @@ pub(crate) async fn run(folder: &Path, script: &str, env: &[(&str, String)], inp
     });
     let output = work.await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{script}: {}\n{text}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{script}: {}\n{text}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     text
 }
 
@@ -58,7 +63,13 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts a script and waits until `GET {url}` is answered.
-    pub(crate) async fn start(folder: &Path, script: &str, env: &[(&str, String)], url: &str, log: &Path) -> Self {
+    pub(crate) async fn start(
+        folder: &Path,
+        script: &str,
+        env: &[(&str, String)],
+        url: &str,
+        log: &Path,
+    ) -> Self {
         let output = std::fs::File::create(log).unwrap();
         let child = Command::new("node")
             .arg(script)
@@ -73,7 +84,11 @@ impl Server {
         let end = Instant::now() + Duration::from_secs(30);
         while !portico_tests::sim::client::get(url, &[]).await.is_ok_and(|reply| reply.is_success()) {
             let ended = server.child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < end, "{script} does not answer: {ended:?}\n{}", server.log());
+            assert!(
+                ended.is_none() && Instant::now() < end,
+                "{script} does not answer: {ended:?}\n{}",
+                server.log()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         server

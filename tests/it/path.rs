@@ -51,7 +51,10 @@ async fn the_envelope_has_the_fields_that_cores_are_promised() {
     assert_eq!(body["channel"], "channel");
     assert!(body["createdAt"].as_str().unwrap().ends_with('Z'));
     let conversation = &body["conversation"];
-    assert_eq!((&conversation["channel"], &conversation["integration"]), (&json!("channel"), &json!("telegram")));
+    assert_eq!(
+        (&conversation["channel"], &conversation["integration"]),
+        (&json!("channel"), &json!("telegram"))
+    );
     assert_eq!(conversation["tags"]["telegram:chatId"], "77");
     assert_eq!(conversation["messageCount"], 1);
     let user = &body["user"];
@@ -127,9 +130,8 @@ async fn handshakes_are_answered_and_prove_their_sender() {
     assert_eq!(scene.hook("slack", &unsigned).await.status, 401);
 
     let base = scene.gateway.webhook("whatsapp");
-    let ask = async |query: &str| {
-        portico_tests::sim::client::get(&format!("{base}?{query}"), &[]).await.unwrap()
-    };
+    let ask =
+        async |query: &str| portico_tests::sim::client::get(&format!("{base}?{query}"), &[]).await.unwrap();
     let token = crate::scene::VERIFY_TOKEN;
     let right = ask(&format!("hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token={token}")).await;
     assert_eq!((right.status, right.text().as_str()), (200, "1158201444"));

@@ -90,19 +90,55 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
     add("length of nothing and chunks", post("Content-Length: 0\r\nTransfer-Encoding: chunked", &chunked));
     add("two lengths", post("Content-Length: 5\r\nContent-Length: 6", &format!("hello{HIDDEN}")));
     add("two lengths in one", post("Content-Length: 5, 6", &format!("hello{HIDDEN}")));
-    for length in ["+5", "-5", "0x5", "5a", "5 5", "1e3", "5.0", "99999999999999999999", "18446744073709551616", "", "٥", "five", "5;", "\"5\""] {
-        add(&format!("length '{length}'"), post(&format!("Content-Length: {length}"), &format!("hello{HIDDEN}")));
+    for length in [
+        "+5",
+        "-5",
+        "0x5",
+        "5a",
+        "5 5",
+        "1e3",
+        "5.0",
+        "99999999999999999999",
+        "18446744073709551616",
+        "",
+        "٥",
+        "five",
+        "5;",
+        "\"5\"",
+    ] {
+        add(
+            &format!("length '{length}'"),
+            post(&format!("Content-Length: {length}"), &format!("hello{HIDDEN}")),
+        );
     }
     for coding in [
-        "identity", "gzip", "xchunked", "chunked, identity", "chunked, gzip", "\"chunked\"", "chunked;q=1", "chunkedx",
-        "chunk", "", "chunked,\r\nTransfer-Encoding: identity", "chunked\r\nTransfer-Encoding: identity", "\u{b}chunked",
+        "identity",
+        "gzip",
+        "xchunked",
+        "chunked, identity",
+        "chunked, gzip",
+        "\"chunked\"",
+        "chunked;q=1",
+        "chunkedx",
+        "chunk",
+        "",
+        "chunked,\r\nTransfer-Encoding: identity",
+        "chunked\r\nTransfer-Encoding: identity",
+        "\u{b}chunked",
     ] {
-        add(&format!("coding '{}'", coding.escape_debug()), post(&format!("Transfer-Encoding: {coding}"), &chunked));
+        add(
+            &format!("coding '{}'", coding.escape_debug()),
+            post(&format!("Transfer-Encoding: {coding}"), &chunked),
+        );
     }
     add("coding with a blank before the colon", post("Transfer-Encoding : chunked", &chunked));
     add("folded coding", post("X: a\r\n Transfer-Encoding: chunked", &chunked));
     add("length with a blank before the colon", post("Content-Length : 5", &format!("hello{HIDDEN}")));
-    add("chunks in HTTP/1.0", format!("POST /webhooks/hook HTTP/1.0\r\nHost: p\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}").into_bytes());
+    add(
+        "chunks in HTTP/1.0",
+        format!("POST /webhooks/hook HTTP/1.0\r\nHost: p\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}")
+            .into_bytes(),
+    );
 
     // Chunks.
     for (name, body) in [
@@ -120,18 +156,47 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
         add(&format!("chunk {name}"), post("Transfer-Encoding: chunked", body));
     }
     let long = "x".repeat(40_000);
-    add("a chunk's extension too long", post("Transfer-Encoding: chunked", &format!("5;{long}\r\nhello\r\n0\r\n\r\n")));
-    add("trailers too long", post("Transfer-Encoding: chunked", &format!("5\r\nhello\r\n0\r\nX: {long}\r\n\r\n")));
+    add(
+        "a chunk's extension too long",
+        post("Transfer-Encoding: chunked", &format!("5;{long}\r\nhello\r\n0\r\n\r\n")),
+    );
+    add(
+        "trailers too long",
+        post("Transfer-Encoding: chunked", &format!("5\r\nhello\r\n0\r\nX: {long}\r\n\r\n")),
+    );
 
     // The first line.
     for line in [
-        "GET /readyz", "GET /readyz HTTP/0.9", "GET /readyz HTTP/1.2", "GET /readyz HTTP/2.0", "GET /readyz HTTP/3.0",
-        "GET /readyz HTTP/9.9", "GET /readyz http/1.1", "GET /readyz HTTP/1.1 x", "GET /readyz HTTP/1", "GET /readyz HTTP/11",
-        "GET /readyz HTTPS/1.1", "GET  /readyz HTTP/1.1", "GET\t/readyz\tHTTP/1.1", " GET /readyz HTTP/1.1",
-        "GET /rea dyz HTTP/1.1", "G(T /readyz HTTP/1.1", "G\u{0}T /readyz HTTP/1.1", " /readyz HTTP/1.1", "/readyz HTTP/1.1",
-        "GET /rea\u{1}dyz HTTP/1.1", "GET /rea\u{0}dyz HTTP/1.1", "GET readyz HTTP/1.1", "GET  HTTP/1.1", "GET",
-        "HTTP/1.1 200 OK", "CONNECT example.com:443 HTTP/1.1", "TRACE /readyz HTTP/1.1", "SSH-2.0-OpenSSH_9.0",
-        "GET /readyz\rHTTP/1.1", "GET http://[::1/readyz HTTP/1.1",
+        "GET /readyz",
+        "GET /readyz HTTP/0.9",
+        "GET /readyz HTTP/1.2",
+        "GET /readyz HTTP/2.0",
+        "GET /readyz HTTP/3.0",
+        "GET /readyz HTTP/9.9",
+        "GET /readyz http/1.1",
+        "GET /readyz HTTP/1.1 x",
+        "GET /readyz HTTP/1",
+        "GET /readyz HTTP/11",
+        "GET /readyz HTTPS/1.1",
+        "GET  /readyz HTTP/1.1",
+        "GET\t/readyz\tHTTP/1.1",
+        " GET /readyz HTTP/1.1",
+        "GET /rea dyz HTTP/1.1",
+        "G(T /readyz HTTP/1.1",
+        "G\u{0}T /readyz HTTP/1.1",
+        " /readyz HTTP/1.1",
+        "/readyz HTTP/1.1",
+        "GET /rea\u{1}dyz HTTP/1.1",
+        "GET /rea\u{0}dyz HTTP/1.1",
+        "GET readyz HTTP/1.1",
+        "GET  HTTP/1.1",
+        "GET",
+        "HTTP/1.1 200 OK",
+        "CONNECT example.com:443 HTTP/1.1",
+        "TRACE /readyz HTTP/1.1",
+        "SSH-2.0-OpenSSH_9.0",
+        "GET /readyz\rHTTP/1.1",
+        "GET http://[::1/readyz HTTP/1.1",
     ] {
         add(&format!("line '{}'", line.escape_debug()), get(line));
     }
@@ -149,7 +214,21 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
 
     // The host.
     add("no host", b"GET /readyz HTTP/1.1\r\n\r\n".to_vec());
-    for host in ["a\r\nHost: b", "a\r\nHost: a", "a b", "a@b", "a/b", "a, b", "a\u{0}b", "a:b", "a:99999", "[::1", "a?b", "a#b", "a\\b"] {
+    for host in [
+        "a\r\nHost: b",
+        "a\r\nHost: a",
+        "a b",
+        "a@b",
+        "a/b",
+        "a, b",
+        "a\u{0}b",
+        "a:b",
+        "a:99999",
+        "[::1",
+        "a?b",
+        "a#b",
+        "a\\b",
+    ] {
         let bytes = format!("GET /readyz HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes();
         add(&format!("host '{}'", host.escape_debug()), bytes);
     }
@@ -175,7 +254,8 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
         add(&format!("header with {name}"), with(header));
     }
     add("the first header folded", b"GET /readyz HTTP/1.1\r\n Host: portico\r\n\r\n".to_vec());
-    let headers = |count: usize| (0..count).map(|n| format!("X-{n}: 1\r\n")).collect::<String>().trim_end().to_owned();
+    let headers =
+        |count: usize| (0..count).map(|n| format!("X-{n}: 1\r\n")).collect::<String>().trim_end().to_owned();
     add("65 more headers", with(headers(65)));
     add("5,000 headers", with(headers(5_000)));
     add("a value above the head's limit", with(format!("A: {}", "a".repeat(20_000))));
@@ -238,7 +318,11 @@ async fn what_is_odd_but_right_is_answered_once() {
     let upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__";
     for (name, bytes, status) in [
         ("an upgrade that is not offered", with(upgrade), 200),
-        ("a websocket that is not offered", with("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"), 200),
+        (
+            "a websocket that is not offered",
+            with("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"),
+            200,
+        ),
         ("an absolute target", get("GET http://portico/readyz HTTP/1.1"), 200),
         ("HTTP/1.0 without a host", b"GET /readyz HTTP/1.0\r\n\r\n".to_vec(), 200),
         ("a blank line first", [b"\r\n", &get("GET /readyz HTTP/1.1")[..]].concat(), 200),
@@ -276,7 +360,8 @@ async fn a_slow_head_and_a_slow_body_are_cut() {
         }
     };
     let head = drip(b"GET /readyz HTTP/1.1\r\nHost: portico\r\n", b"A: 1\r\n").await;
-    let body = drip(b"POST /webhooks/hook HTTP/1.1\r\nHost: portico\r\nContent-Length: 100000\r\n\r\n", b"x").await;
+    let body =
+        drip(b"POST /webhooks/hook HTTP/1.1\r\nHost: portico\r\nContent-Length: 100000\r\n\r\n", b"x").await;
     let nothing = drip(b"", b"").await;
     for (what, took) in [("head", head), ("body", body), ("nothing", nothing)] {
         assert!(took < Duration::from_secs(8), "{what}: {took:?}");

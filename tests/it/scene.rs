@@ -156,7 +156,11 @@ impl Scene {
     }
 
     /// Asks again and again until there is something.
-    pub(crate) async fn until<T, F: Future<Output = Option<T>>>(&self, what: &str, mut ask: impl FnMut() -> F) -> T {
+    pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+        &self,
+        what: &str,
+        mut ask: impl FnMut() -> F,
+    ) -> T {
         let end = Instant::now() + SOON;
         loop {
             if let Some(found) = ask().await {
@@ -201,7 +205,8 @@ impl Scene {
 
     /// Waits for the first event of a kind.
     pub(crate) async fn event_of(&self, kind: &str) -> CoreEvent {
-        let is_there = |core: &portico_tests::sim::core::Ledger| core.events().iter().any(|event| event.kind() == kind);
+        let is_there =
+            |core: &portico_tests::sim::core::Ledger| core.events().iter().any(|event| event.kind() == kind);
         self.within(self.core.wait_until(&format!("an event '{kind}'"), SOON, is_there)).await;
         self.core.events().into_iter().find(|event| event.kind() == kind).unwrap()
     }
@@ -326,4 +331,3 @@ pub(crate) fn next() -> u64 {
 pub(crate) fn slack_ts() -> String {
     format!("{}.{:06}", sign::now(), next())
 }
-

@@ -47,7 +47,11 @@ async fn no_operation_is_open_without_the_bots_own_token() {
             assert!(expected.contains(&none.status), "{method} {path} without a token: {}", none.status);
             assert!(expected.contains(&wrong.status), "{method} {path} with a wrong token: {}", wrong.status);
             let crossed_ok: &[u16] = if open { expected } else { &[401, 403] };
-            assert!(crossed_ok.contains(&crossed.status), "{method} {path} as another bot: {}", crossed.status);
+            assert!(
+                crossed_ok.contains(&crossed.status),
+                "{method} {path} as another bot: {}",
+                crossed.status
+            );
         }
     }
     assert!(operations > 30, "{operations} operations");
@@ -76,12 +80,23 @@ async fn one_bot_never_reaches_another_bots_objects() {
     assert_eq!(request.send(&gateway.webhook("slack")).await.unwrap().status, 200);
     providers.slack.wait_for(1, crate::scene::SOON).await.unwrap();
     let base = format!("{}/v1/chat", gateway.spec.public());
-    let mine = async |path: &str| ask(&Method::GET, &format!("{base}{path}"), Some(crate::scene::BOT_TOKEN), None).await;
+    let mine = async |path: &str| {
+        ask(&Method::GET, &format!("{base}{path}"), Some(crate::scene::BOT_TOKEN), None).await
+    };
     let theirs = async |path: &str| ask(&Method::GET, &format!("{base}{path}"), Some(OTHER), None).await;
     let conversations = mine("/conversations").await.json();
-    let conversation = conversations["conversations"][0]["id"].as_str().unwrap_or_else(|| panic!("{conversations}")).to_owned();
+    let conversation = conversations["conversations"][0]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{conversations}"))
+        .to_owned();
     let messages = mine(&format!("/messages?conversationId={conversation}")).await.json();
-    let incoming = messages["messages"].as_array().unwrap().iter().find(|one| one["direction"] == "incoming").unwrap().clone();
+    let incoming = messages["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["direction"] == "incoming")
+        .unwrap()
+        .clone();
     let (message, user) = (incoming["id"].as_str().unwrap(), incoming["userId"].as_str().unwrap());
     for path in [
         format!("/conversations/{conversation}"),
@@ -91,10 +106,23 @@ async fn one_bot_never_reaches_another_bots_objects() {
     ] {
         assert_eq!(mine(&path).await.status, 200, "{path}");
         let refused = theirs(&path).await;
-        assert_eq!((refused.status, refused.json()["type"].clone()), (404, json!("ResourceNotFound")), "{path}: {}", refused.text());
+        assert_eq!(
+            (refused.status, refused.json()["type"].clone()),
+            (404, json!("ResourceNotFound")),
+            "{path}: {}",
+            refused.text()
+        );
     }
     assert_eq!(theirs("/conversations").await.json()["conversations"], json!([]));
-    assert_eq!(theirs("/users").await.json()["users"].as_array().unwrap().iter().filter(|one| one["id"] != "other").count(), 0);
+    assert_eq!(
+        theirs("/users").await.json()["users"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|one| one["id"] != "other")
+            .count(),
+        0
+    );
     let body = json!({"conversationId": conversation, "userId": "other", "type": "text", "payload": {"text": "x"}, "tags": {}});
     let said = crate::scene::call(Method::POST, &format!("{base}/messages"), OTHER, Some(&body)).await;
     assert!([400, 404].contains(&said.status), "{}", said.text());

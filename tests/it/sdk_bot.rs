@@ -6,7 +6,9 @@ use portico_tests::sim::sign;
 use serde_json::json;
 
 use crate::node;
-use crate::scene::{BOT_TOKEN, Providers, SLACK_DM, SLACK_USER, SOON, TELEGRAM_SECRET, bot, slack_ts, telegram_message};
+use crate::scene::{
+    BOT_TOKEN, Providers, SLACK_DM, SLACK_USER, SOON, TELEGRAM_SECRET, bot, slack_ts, telegram_message,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_sdk_bot_answers_slack_telegram_and_whatsapp() {
@@ -16,11 +18,8 @@ async fn an_sdk_bot_answers_slack_telegram_and_whatsapp() {
     let core = format!("kind = \"botpress\"\nurl = \"http://127.0.0.1:{port}/\"");
     let (spec, folder) =
         GatewaySpec::temporary(&format!("{}{}", bot(&core), providers.installations())).unwrap();
-    let environment = [
-        ("PORT", port.to_string()),
-        ("BP_API_URL", spec.public()),
-        ("BP_TOKEN", BOT_TOKEN.to_owned()),
-    ];
+    let environment =
+        [("PORT", port.to_string()), ("BP_API_URL", spec.public()), ("BP_TOKEN", BOT_TOKEN.to_owned())];
     let health = format!("http://127.0.0.1:{port}/health");
     let log = folder.path().join("bot.log");
     let bot = node::Server::start(&packages, "echo-bot.mjs", &environment, &health, &log).await;
@@ -48,11 +47,14 @@ async fn an_sdk_bot_answers_slack_telegram_and_whatsapp() {
         Err(error) => explain(error),
     }
 
-    let update = json!({"update_id": 41, "message": telegram_message(77, json!({"text": "Grüße 👋 Telegram"}))});
+    let update =
+        json!({"update_id": 41, "message": telegram_message(77, json!({"text": "Grüße 👋 Telegram"}))});
     let request = sign::telegram(TELEGRAM_SECRET, &update);
     assert_eq!(request.send(&gateway.webhook("telegram")).await.unwrap().status, 200);
     match providers.telegram.wait_for(1, SOON).await {
-        Ok(sent) => assert_eq!((&sent[0].body["text"], sent[0].to.as_str()), (&json!("Grüße 👋 Telegram"), "77")),
+        Ok(sent) => {
+            assert_eq!((&sent[0].body["text"], sent[0].to.as_str()), (&json!("Grüße 👋 Telegram"), "77"))
+        }
         Err(error) => explain(error),
     }
 

@@ -11,7 +11,9 @@ use portico_tests::sim::sign;
 use serde_json::json;
 
 use crate::files::PNG;
-use crate::scene::{BOT_TOKEN, SLACK_DM, SLACK_USER, SOON, Scene, TELEGRAM_SECRET, VERIFY_TOKEN, bot, call, http_core};
+use crate::scene::{
+    BOT_TOKEN, SLACK_DM, SLACK_USER, SOON, Scene, TELEGRAM_SECRET, VERIFY_TOKEN, bot, call, http_core,
+};
 
 /// What a person writes: kept in the journal, but never logged or counted.
 const SAID: &str = "a-persons-private-words-7391";
@@ -101,15 +103,28 @@ async fn no_secret_is_logged_counted_answered_or_on_disk() {
     ] {
         answers.push(scene.hook(installation, &request).await.text());
     }
-    let verify = format!("{}?hub.mode=subscribe&hub.challenge=1&hub.verify_token={VERIFY_TOKEN}", scene.gateway.webhook("whatsapp"));
+    let verify = format!(
+        "{}?hub.mode=subscribe&hub.challenge=1&hub.verify_token={VERIFY_TOKEN}",
+        scene.gateway.webhook("whatsapp")
+    );
     answers.push(client::get(&verify, &[]).await.unwrap().text());
     scene.within(providers.app.wait_for(1, SOON)).await;
     scene.within(providers.slack.wait_for(2, SOON)).await;
     scene.within(providers.telegram.wait_for(1, SOON)).await;
     scene.within(providers.whatsapp.wait_for(1, SOON)).await;
-    providers.telegram.fail("*", Fault::status(401, r#"{"ok":false,"error_code":401,"description":"Unauthorized"}"#), 3);
+    providers.telegram.fail(
+        "*",
+        Fault::status(401, r#"{"ok":false,"error_code":401,"description":"Unauthorized"}"#),
+        3,
+    );
     answers.push(scene.hook("telegram", &scene.telegram_message(78, json!({"text": SAID}))).await.text());
-    scene.within(providers.telegram.wait_until("the refusal", SOON, |sim| sim.requests().iter().any(|one| one.status == Some(401)))).await;
+    scene
+        .within(
+            providers.telegram.wait_until("the refusal", SOON, |sim| {
+                sim.requests().iter().any(|one| one.status == Some(401))
+            }),
+        )
+        .await;
     let (public, admin) = (scene.gateway.spec.public(), scene.gateway.spec.admin());
     for (url, token) in [
         (format!("{admin}/admin/v1/installations"), "admin-token-of-the-secret-test"),

@@ -26,7 +26,8 @@ fn case(by: &str, secret: &str, request: &SignedRequest) -> Value {
 
 /// What the SDKs say, in order.
 async fn verdicts(cases: &[Value]) -> Vec<bool> {
-    let output = node::run(&node::folder(node::VERIFIERS), "verify.mjs", &[], &json!(cases).to_string()).await;
+    let output =
+        node::run(&node::folder(node::VERIFIERS), "verify.mjs", &[], &json!(cases).to_string()).await;
     let last = output.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {output}"))
 }
@@ -54,19 +55,47 @@ async fn the_gateway_takes_what_the_sdks_take_and_refuses_what_they_refuse() {
     let mut slack_case = |what: &'static str, request: SignedRequest| table.push(("slack", what, request));
     slack_case("right", sign::slack_at(&slack, now(), json_type, message("right")));
     slack_case("right, beyond ASCII", sign::slack_at(&slack, now(), json_type, message("Grüße 世界 👋")));
-    slack_case("right, a form", sign::slack_command(&slack, &[
-        ("command", "/a"), ("text", "b c+d&e"), ("user_id", "U1"), ("channel_id", SLACK_DM), ("team_id", "T1"),
-        ("trigger_id", "1.2.3"), ("api_app_id", "A1"), ("response_url", "https://hooks.slack.com/commands/1"),
-    ]));
+    slack_case(
+        "right, a form",
+        sign::slack_command(
+            &slack,
+            &[
+                ("command", "/a"),
+                ("text", "b c+d&e"),
+                ("user_id", "U1"),
+                ("channel_id", SLACK_DM),
+                ("team_id", "T1"),
+                ("trigger_id", "1.2.3"),
+                ("api_app_id", "A1"),
+                ("response_url", "https://hooks.slack.com/commands/1"),
+            ],
+        ),
+    );
     slack_case("four minutes old", sign::slack_at(&slack, now() - 240, json_type, message("old")));
     slack_case("stale", sign::slack_at(&slack, now() - 310, json_type, message("stale")));
     slack_case("another secret", sign::slack_at("another", now(), json_type, message("forged")));
     slack_case("changed body", sign::slack_at(&slack, now(), form, "text=a").tampered());
-    slack_case("changed signature", flipped(&sign::slack_at(&slack, now(), json_type, message("s")), "x-slack-signature"));
-    slack_case("changed time", sign::slack_at(&slack, now(), json_type, message("t")).with_header("X-Slack-Request-Timestamp", now() - 3));
-    slack_case("no signature", sign::slack_at(&slack, now(), json_type, message("n")).without_header("x-slack-signature"));
-    slack_case("no time", sign::slack_at(&slack, now(), json_type, message("n")).without_header("x-slack-request-timestamp"));
-    slack_case("another version", sign::slack_at(&slack, now(), json_type, message("v")).with_header("X-Slack-Signature", "v1=00"));
+    slack_case(
+        "changed signature",
+        flipped(&sign::slack_at(&slack, now(), json_type, message("s")), "x-slack-signature"),
+    );
+    slack_case(
+        "changed time",
+        sign::slack_at(&slack, now(), json_type, message("t"))
+            .with_header("X-Slack-Request-Timestamp", now() - 3),
+    );
+    slack_case(
+        "no signature",
+        sign::slack_at(&slack, now(), json_type, message("n")).without_header("x-slack-signature"),
+    );
+    slack_case(
+        "no time",
+        sign::slack_at(&slack, now(), json_type, message("n")).without_header("x-slack-request-timestamp"),
+    );
+    slack_case(
+        "another version",
+        sign::slack_at(&slack, now(), json_type, message("v")).with_header("X-Slack-Signature", "v1=00"),
+    );
 
     let text = |text: &str| {
         let inbound = scene.providers.whatsapp.inbound_text("491701234567", text);
@@ -75,17 +104,27 @@ async fn the_gateway_takes_what_the_sdks_take_and_refuses_what_they_refuse() {
     let mut meta_case = |what: &'static str, request: SignedRequest| table.push(("whatsapp", what, request));
     meta_case("right", text("right"));
     meta_case("right, beyond ASCII", text("Grüße/世界 👋"));
-    meta_case("changed body", sign::whatsapp(&whatsapp, r#"{"object":"whatsapp_business_account","entry":[]}"#).tampered());
+    meta_case(
+        "changed body",
+        sign::whatsapp(&whatsapp, r#"{"object":"whatsapp_business_account","entry":[]}"#).tampered(),
+    );
     meta_case("another secret", sign::whatsapp("another", text("forged").body));
     meta_case("changed signature", flipped(&text("s"), "x-hub-signature-256"));
     meta_case("no signature", text("n").without_header("x-hub-signature-256"));
-    meta_case("SHA-1 only", text("1").without_header("x-hub-signature-256").with_header("X-Hub-Signature", "sha1=00"));
+    meta_case(
+        "SHA-1 only",
+        text("1").without_header("x-hub-signature-256").with_header("X-Hub-Signature", "sha1=00"),
+    );
 
-    let mut telegram_case = |what: &'static str, request: SignedRequest| table.push(("telegram", what, request));
+    let mut telegram_case =
+        |what: &'static str, request: SignedRequest| table.push(("telegram", what, request));
     let update = || scene.telegram_message(77, json!({"text": "hello"}));
     telegram_case("right", update());
     telegram_case("another secret", update().with_header("X-Telegram-Bot-Api-Secret-Token", "another"));
-    telegram_case("a beginning of the secret", update().with_header("X-Telegram-Bot-Api-Secret-Token", &TELEGRAM_SECRET[..8]));
+    telegram_case(
+        "a beginning of the secret",
+        update().with_header("X-Telegram-Bot-Api-Secret-Token", &TELEGRAM_SECRET[..8]),
+    );
     telegram_case("no secret", update().without_header("x-telegram-bot-api-secret-token"));
 
     let by = |installation: &str| -> &'static [&'static str] {
@@ -175,7 +214,8 @@ async fn what_cores_get_is_signed_as_the_standard_webhooks_libraries_verify_it()
     let gateway = spec.start().await.unwrap();
     for (number, text) in ["hello", "Grüße 世界 👋"].iter().enumerate() {
         let update = json!({"update_id": number, "message": telegram_message(77, json!({"text": text}))});
-        let reply = sign::telegram(TELEGRAM_SECRET, &update).send(&gateway.webhook("telegram")).await.unwrap();
+        let reply =
+            sign::telegram(TELEGRAM_SECRET, &update).send(&gateway.webhook("telegram")).await.unwrap();
         assert_eq!(reply.status, 200);
     }
     let end = std::time::Instant::now() + SOON;

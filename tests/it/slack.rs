@@ -43,7 +43,10 @@ async fn a_document_of_the_bot_is_fetched_and_uploaded() {
     scene.accepted("slack", &scene.slack_text(SLACK_DM, "the menu, please")).await;
     let sent = scene.nth_sent(&scene.providers.slack, 1).await;
     assert_eq!((sent.kind.as_str(), sent.to.as_str()), ("files.completeUploadExternal", SLACK_DM));
-    assert_eq!((sent.files[0].name.as_str(), &sent.files[0].bytes[..]), ("menu.pdf", &b"%PDF-1.4 of the tests"[..]));
+    assert_eq!(
+        (sent.files[0].name.as_str(), &sent.files[0].bytes[..]),
+        ("menu.pdf", &b"%PDF-1.4 of the tests"[..])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

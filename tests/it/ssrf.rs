@@ -11,10 +11,13 @@ use portico_tests::sim::client;
 use portico_tests::sim::core::{CoreAnswer, HttpCore};
 use portico_tests::sim::server::{Answer, Answering, Handler, RawRequest, Server};
 use portico_tests::sim::sign;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::scene::{BOT_TOKEN, Providers, SLACK_DM, SLACK_USER, SOON, Scene, TELEGRAM_SECRET, bot, call, http_core, slack_ts, telegram_message};
+use crate::scene::{
+    BOT_TOKEN, Providers, SLACK_DM, SLACK_USER, SOON, Scene, TELEGRAM_SECRET, bot, call, http_core, slack_ts,
+    telegram_message,
+};
 
 /// Listens on every address of this machine and counts who comes.
 struct Canary {
@@ -71,24 +74,64 @@ async fn no_spelling_of_a_forbidden_address_reaches_the_canary() {
     let gateway = spec.start().await.unwrap_or_else(|error| panic!("{error:#}"));
     let url = format!("{}/v1/chat/actions", gateway.spec.public());
     let hosts = [
-        "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.255.255.254", "127.0.0.1.",
-        "localhost", "LOCALHOST", "localhost.", "0.0.0.0", "0", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
-        "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "user@127.0.0.1", "user:password@127.0.0.1",
-        "example.com@127.0.0.1", "127.0.0.1%2f", "１２７.0.0.1", "127。0。0。1", "10.0.0.1", "192.168.0.1", "172.16.0.1",
-        "100.64.0.1", "169.254.169.254", "[fe80::1]", "[fc00::1]", "224.0.0.1", "255.255.255.255", "metadata.google.internal",
+        "127.0.0.1",
+        "127.1",
+        "127.0.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.255.255.254",
+        "127.0.0.1.",
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "0.0.0.0",
+        "0",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "user@127.0.0.1",
+        "user:password@127.0.0.1",
+        "example.com@127.0.0.1",
+        "127.0.0.1%2f",
+        "１２７.0.0.1",
+        "127。0。0。1",
+        "10.0.0.1",
+        "192.168.0.1",
+        "172.16.0.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "[fe80::1]",
+        "[fc00::1]",
+        "224.0.0.1",
+        "255.255.255.255",
+        "metadata.google.internal",
     ];
     for host in hosts {
         for scheme in ["http", "https"] {
             let target = format!("{scheme}://{host}:{port}/latest/meta-data");
-            let body = json!({"type": "hook:callWebhook", "input": {"url": target, "method": "GET", "timeoutMs": 3000}});
-            let body = alias(body);
+            let body = json!({"type": "webhook:callWebhook", "input": {"url": target, "method": "GET", "timeoutMs": 3000}});
             let reply = call(Method::POST, &url, BOT_TOKEN, Some(&body)).await;
             assert!((400..=504).contains(&reply.status), "{target}: {}", reply.text());
             assert_eq!(canary.touched(), 0, "{target} reached the canary: {}", reply.text());
         }
     }
-    for odd in ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1:1/", "//127.0.0.1/", "javascript:1", "", "http://", "unix:/run/x"] {
-        let body = alias(json!({"type": "hook:callWebhook", "input": {"url": odd, "method": "GET"}}));
+    for odd in [
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/",
+        "gopher://127.0.0.1:1/",
+        "//127.0.0.1/",
+        "javascript:1",
+        "",
+        "http://",
+        "unix:/run/x",
+    ] {
+        let body = json!({"type": "webhook:callWebhook", "input": {"url": odd, "method": "GET"}});
         let reply = call(Method::POST, &url, BOT_TOKEN, Some(&body)).await;
         assert!((400..500).contains(&reply.status), "{odd}: {} {}", reply.status, reply.text());
         assert!(!reply.text().contains("root:"), "{odd}");
@@ -96,15 +139,12 @@ async fn no_spelling_of_a_forbidden_address_reaches_the_canary() {
     assert_eq!(canary.touched(), 0);
     // The core is where the operator said, and is reached all the same; the simulators are not.
     let update = json!({"update_id": 1, "message": telegram_message(77, json!({"text": "hello"}))});
-    assert_eq!(sign::telegram(TELEGRAM_SECRET, &update).send(&gateway.webhook("telegram")).await.unwrap().status, 200);
+    assert_eq!(
+        sign::telegram(TELEGRAM_SECRET, &update).send(&gateway.webhook("telegram")).await.unwrap().status,
+        200
+    );
     core.wait_for(1, SOON).await.unwrap();
     assert!(providers.telegram.requests().is_empty() && providers.slack.requests().is_empty());
-}
-
-/// The action's name as the bot knows it.
-fn alias(mut body: Value) -> Value {
-    body["type"] = json!("webhook:callWebhook");
-    body
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,15 +152,20 @@ async fn a_redirect_from_an_allowed_host_does_not_reach_the_canary() {
     let canary = Canary::start().await;
     let port = canary.port;
     let handler: Handler = Arc::new(move |_| -> Answering {
-        Box::pin(async move { Answer::empty(302).with_header("location", format!("http://127.0.0.1:{port}/")) })
+        Box::pin(
+            async move { Answer::empty(302).with_header("location", format!("http://127.0.0.1:{port}/")) },
+        )
     });
     let server = Server::start(handler).await.unwrap();
     let providers = Providers::start().await;
     let allowed = [host(&server.url())];
-    let (spec, _folder) = guarded(&format!("{}{}", bot("kind = \"echo\""), providers.installations()), &allowed);
+    let (spec, _folder) =
+        guarded(&format!("{}{}", bot("kind = \"echo\""), providers.installations()), &allowed);
     let gateway = spec.start().await.unwrap();
-    let body = alias(json!({"type": "", "input": {"url": server.url(), "method": "GET"}}));
-    let reply = call(Method::POST, &format!("{}/v1/chat/actions", gateway.spec.public()), BOT_TOKEN, Some(&body)).await;
+    let body = json!({"type": "webhook:callWebhook", "input": {"url": server.url(), "method": "GET"}});
+    let reply =
+        call(Method::POST, &format!("{}/v1/chat/actions", gateway.spec.public()), BOT_TOKEN, Some(&body))
+            .await;
     // It is told that there was a redirect, or that it was refused; it is not led on.
     assert!(!reply.is_success() || reply.json()["output"]["status"] == 302, "{}", reply.text());
     assert_eq!(canary.touched(), 0);
@@ -141,7 +186,8 @@ async fn media_that_a_bot_names_is_not_fetched_from_a_forbidden_address() {
     .unwrap();
     let providers = Providers::start().await;
     let allowed = [host(&providers.slack.url())];
-    let (spec, _folder) = guarded(&format!("{}{}", bot(&http_core(&core)), providers.installations()), &allowed);
+    let (spec, _folder) =
+        guarded(&format!("{}{}", bot(&http_core(&core)), providers.installations()), &allowed);
     let gateway = spec.start().await.unwrap();
     let slack = providers.slack.options();
     let event = json!({
@@ -149,9 +195,12 @@ async fn media_that_a_bot_names_is_not_fetched_from_a_forbidden_address() {
         "authorizations": [{"user_id": slack.bot_user_id, "is_bot": true}],
         "event": {"type": "message", "user": SLACK_USER, "text": "go", "ts": slack_ts(), "channel": SLACK_DM, "channel_type": "im"},
     });
-    let reply = sign::slack_event(&slack.signing_secret, &event).send(&gateway.webhook("slack")).await.unwrap();
+    let reply =
+        sign::slack_event(&slack.signing_secret, &event).send(&gateway.webhook("slack")).await.unwrap();
     assert_eq!(reply.status, 200);
-    let failed = |core: &portico_tests::sim::core::Ledger| core.events().iter().any(|event| event.kind() == "message_failed");
+    let failed = |core: &portico_tests::sim::core::Ledger| {
+        core.events().iter().any(|event| event.kind() == "message_failed")
+    };
     let waited = core.wait_until("the message to fail, or a link in its place", SOON, |core| {
         failed(core) || !providers.slack.messages().is_empty()
     });
@@ -179,7 +228,9 @@ async fn a_providers_token_goes_to_the_provider_only() {
     });
     scene.accepted("slack", &scene.slack_event(message)).await;
     let event = scene.nth_event(1).await;
-    if let Some(link) = event.body["message"]["payload"]["imageUrl"].as_str().filter(|link| link.contains("/media/")) {
+    if let Some(link) =
+        event.body["message"]["payload"]["imageUrl"].as_str().filter(|link| link.contains("/media/"))
+    {
         drop(client::get(link, &[]).await.unwrap());
     }
     let token = &scene.providers.slack.options().bot_token;

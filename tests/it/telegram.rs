@@ -11,12 +11,16 @@ use crate::scene::{SOON, Scene, TELEGRAM_SECRET, next, telegram_message};
 async fn the_webhook_is_registered_at_the_start_and_what_the_provider_delivers_is_taken() {
     let scene = Scene::echo().await;
     let telegram = &scene.providers.telegram;
-    scene.within(telegram.wait_until("setWebhook", SOON, |sim| !sim.accepted_of("setWebhook").is_empty())).await;
+    scene
+        .within(telegram.wait_until("setWebhook", SOON, |sim| !sim.accepted_of("setWebhook").is_empty()))
+        .await;
     let hook = telegram.webhook().unwrap();
     assert_eq!(hook["url"], scene.gateway.webhook("telegram"));
     assert_eq!(hook["secret_token"], TELEGRAM_SECRET);
-    let delivery =
-        telegram.send_update(json!({"message": telegram_message(77, json!({"text": "hello"}))})).await.unwrap();
+    let delivery = telegram
+        .send_update(json!({"message": telegram_message(77, json!({"text": "hello"}))}))
+        .await
+        .unwrap();
     assert_eq!((delivery.delivered, delivery.attempts.as_slice()), (true, &[Some(200)][..]));
     // A method in the answer would be carried out in the bot's name.
     assert_eq!(delivery.method_called, None);
@@ -89,11 +93,17 @@ async fn a_pressed_button_is_a_text_with_its_value_and_telegram_is_told() {
             "chat": {"id": 77, "type": "private", "first_name": "Ada"}, "text": "Book it?", "reply_markup": keyboard,
         },
     }});
-    scene.within(telegram.wait_until("setWebhook", SOON, |sim| !sim.accepted_of("setWebhook").is_empty())).await;
+    scene
+        .within(telegram.wait_until("setWebhook", SOON, |sim| !sim.accepted_of("setWebhook").is_empty()))
+        .await;
     assert!(telegram.send_update(press).await.unwrap().delivered);
     let event = scene.nth_event(2).await;
     assert_eq!(event.body["message"]["payload"], json!({"text": "Yes, please", "value": "yes"}));
-    scene.within(telegram.wait_until("the answer", SOON, |sim| !sim.accepted_of("answerCallbackQuery").is_empty())).await;
+    scene
+        .within(
+            telegram.wait_until("the answer", SOON, |sim| !sim.accepted_of("answerCallbackQuery").is_empty()),
+        )
+        .await;
     assert_eq!(telegram.answered_callbacks().len(), 1);
 }
 
@@ -108,7 +118,10 @@ async fn edits_reactions_and_commands_are_events_of_their_kinds() {
     message["edit_date"] = json!(portico_tests::sim::sign::now() + 1);
     scene.accepted("telegram", &scene.telegram_update(json!({"edited_message": message}))).await;
     let updated = scene.event_of("message_updated").await;
-    assert_eq!((updated.text(), &updated.body["message"]["id"]), ("Is the ferry late?", &created.body["message"]["id"]));
+    assert_eq!(
+        (updated.text(), &updated.body["message"]["id"]),
+        ("Is the ferry late?", &created.body["message"]["id"])
+    );
 
     let reaction = json!({"message_reaction": {
         "chat": message["chat"], "message_id": message["message_id"], "user": message["from"],
@@ -117,7 +130,10 @@ async fn edits_reactions_and_commands_are_events_of_their_kinds() {
     }});
     scene.accepted("telegram", &scene.telegram_update(reaction)).await;
     let reacted = scene.event_of("reaction_added").await;
-    assert_eq!((&reacted.body["reaction"], &reacted.body["message"]["id"]), (&json!("👍"), &created.body["message"]["id"]));
+    assert_eq!(
+        (&reacted.body["reaction"], &reacted.body["message"]["id"]),
+        (&json!("👍"), &created.body["message"]["id"])
+    );
 
     let command = json!({
         "text": "/book@portico_sim_bot 2 adults", "entities": [{"type": "bot_command", "offset": 0, "length": 21}],
@@ -126,7 +142,10 @@ async fn edits_reactions_and_commands_are_events_of_their_kinds() {
     let event = scene.nth_event(4).await;
     assert_eq!(event.text(), "/book 2 adults");
     let tags = &event.body["message"]["tags"];
-    assert_eq!((&tags["telegram:command"], &tags["telegram:commandArguments"]), (&json!("book"), &json!("2 adults")));
+    assert_eq!(
+        (&tags["telegram:command"], &tags["telegram:commandArguments"]),
+        (&json!("book"), &json!("2 adults"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,8 @@ async fn receipts_mark_the_message_and_are_events_at_the_core() {
         let event = scene.event_of(kind).await;
         assert_eq!(event.body["message"]["payload"]["text"], "hello");
         assert_eq!(event.body["message"]["direction"], "outgoing");
-        assert_eq!(event.body["message"]["tags"]["whatsapp:id"], wamid);
+        let tags = &event.body["message"]["tags"];
+        assert_eq!((&tags["whatsapp:id"], &tags["portico:status"]), (&json!(wamid), &json!(status)));
     }
     // A receipt that is older than what is known says nothing new.
     scene.accepted("whatsapp", &whatsapp.status(&wamid, ADA, "delivered")).await;
@@ -56,9 +57,7 @@ async fn a_batch_is_split_into_its_events() {
     let metadata = json!({
         "display_phone_number": options.display_phone_number, "phone_number_id": options.phone_number_id,
     });
-    let message = |from: &str, id: &str, text: &str| {
-        json!({"from": from, "id": id, "timestamp": sign::now().to_string(), "type": "text", "text": {"body": text}})
-    };
+    let message = |from: &str, id: &str, text: &str| json!({"from": from, "id": id, "timestamp": sign::now().to_string(), "type": "text", "text": {"body": text}});
     let value = |messages: Value| {
         json!({
             "messaging_product": "whatsapp", "metadata": metadata, "messages": messages,
@@ -81,14 +80,22 @@ async fn a_batch_is_split_into_its_events() {
         let of = events.iter().filter(|event| event.body["user"]["tags"]["whatsapp:userId"] == *from);
         of.map(|event| event.text().to_owned()).collect()
     };
-    assert_eq!((said(ADA), said(BO)), (vec!["one".into(), "two".into(), "three".into()], vec!["uno".into(), "dos".into()]));
+    assert_eq!(
+        (said(ADA), said(BO)),
+        (vec!["one".into(), "two".into(), "three".into()], vec!["uno".into(), "dos".into()])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_picture_with_a_caption_is_held_and_read_through_the_gateway() {
     let scene = Scene::silent().await;
     let whatsapp = &scene.providers.whatsapp;
-    scene.accepted("whatsapp", &whatsapp.inbound_media(ADA, "image", "image/png", PNG, Some("The pier")).request).await;
+    scene
+        .accepted(
+            "whatsapp",
+            &whatsapp.inbound_media(ADA, "image", "image/png", PNG, Some("The pier")).request,
+        )
+        .await;
     let event = scene.nth_event(1).await;
     let message = &event.body["message"];
     assert_eq!(message["type"], "bloc", "{message}");
@@ -153,11 +160,20 @@ async fn reactions_edits_and_deletions_are_events_of_their_kinds() {
     scene.accepted("whatsapp", &first.request).await;
     let created = scene.event_of("message_created").await;
     let parts = [
-        ("message_updated", json!({"type": "edit", "edit": {
-            "original_message_id": first.message_id, "message": {"type": "text", "text": {"body": "hello"}},
-        }})),
-        ("reaction_added", json!({"type": "reaction", "reaction": {"message_id": first.message_id, "emoji": "👍"}})),
-        ("reaction_removed", json!({"type": "reaction", "reaction": {"message_id": first.message_id, "emoji": ""}})),
+        (
+            "message_updated",
+            json!({"type": "edit", "edit": {
+                "original_message_id": first.message_id, "message": {"type": "text", "text": {"body": "hello"}},
+            }}),
+        ),
+        (
+            "reaction_added",
+            json!({"type": "reaction", "reaction": {"message_id": first.message_id, "emoji": "👍"}}),
+        ),
+        (
+            "reaction_removed",
+            json!({"type": "reaction", "reaction": {"message_id": first.message_id, "emoji": ""}}),
+        ),
         ("message_deleted", json!({"type": "revoke", "revoke": {"original_message_id": first.message_id}})),
     ];
     for (kind, part) in parts {

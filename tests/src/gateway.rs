@@ -236,7 +236,8 @@ impl Gateway {
     /// # Errors
     /// When there is no such process.
     pub fn signal(&self, name: &str) -> Result<()> {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status()?;
+        let status =
+            Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status()?;
         if !status.success() {
             bail!("the signal could not be sent");
         }

@@ -33,7 +33,10 @@ fn every_connector_has_the_same_files() {
             assert!(there, "connectors/{name}/{file} is missing");
         }
         for kind in ["inbound", "outbound", "answers"] {
-            assert!(folder.join("fixtures").join(kind).is_dir(), "connectors/{name}/fixtures/{kind} is missing");
+            assert!(
+                folder.join("fixtures").join(kind).is_dir(),
+                "connectors/{name}/fixtures/{kind} is missing"
+            );
         }
     }
 }
@@ -51,7 +54,10 @@ fn every_option_and_secret_of_a_connector_is_in_its_readme() {
             .flat_map(|options| options.keys().cloned())
             .chain(secrets.into_iter().flatten().map(|secret| secret["name"].as_str().unwrap().to_owned()));
         for option in names {
-            assert!(readme.contains(&format!("`{option}`")), "connectors/{name}/README.md does not explain `{option}`");
+            assert!(
+                readme.contains(&format!("`{option}`")),
+                "connectors/{name}/README.md does not explain `{option}`"
+            );
         }
     }
 }

@@ -20,7 +20,11 @@ fn links_between_documents_lead_somewhere() {
         for part in text.split("](").skip(1) {
             let Some(target) = part.split(')').next() else { continue };
             let target = target.split('#').next().unwrap_or_default();
-            if target.is_empty() || target.contains("://") || target.starts_with("mailto:") || target.contains(' ') {
+            if target.is_empty()
+                || target.contains("://")
+                || target.starts_with("mailto:")
+                || target.contains(' ')
+            {
                 continue;
             }
             let from = root().join(&path);

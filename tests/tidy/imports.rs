@@ -18,7 +18,9 @@ fn allowed(name: &str) -> &'static [&'static str] {
             &["portico-contract", "portico-webhook", "portico-slack", "portico-telegram", "portico-whatsapp"]
         }
         "portico-lanes" => &["portico-contract", "portico-store", "portico-telemetry"],
-        "portico-turns" => &["portico-contract", "portico-kit", "portico-store", "portico-net", "portico-telemetry"],
+        "portico-turns" => {
+            &["portico-contract", "portico-kit", "portico-store", "portico-net", "portico-telemetry"]
+        }
         "portico-inbound" => &["portico-contract", "portico-store", "portico-turns", "portico-telemetry"],
         "portico-dispatch" => {
             &["portico-contract", "portico-store", "portico-lanes", "portico-net", "portico-telemetry"]

@@ -37,9 +37,15 @@ fn files() -> Vec<PathBuf> {
         .output()
         .unwrap();
     assert!(output.status.success(), "this is no git checkout");
-    String::from_utf8(output.stdout).unwrap().lines().map(PathBuf::from).filter(|path| root().join(path).is_file()).collect()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(PathBuf::from)
+        .filter(|path| root().join(path).is_file())
+        .collect()
 }
 
 fn read(path: impl AsRef<Path>) -> String {
-    std::fs::read_to_string(root().join(path.as_ref())).unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()))
+    std::fs::read_to_string(root().join(path.as_ref()))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()))
 }

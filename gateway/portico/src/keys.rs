@@ -72,7 +72,9 @@ fn write_private(path: &Path, text: &str) -> Result<()> {
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&unfinished, path)
+        fs::rename(&unfinished, path)?;
+        // The name, too, must outlive a power cut: everything sealed with a lost key is lost.
+        path.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
     };
     write().with_context(|| format!("{} can't be written", path.display()))
 }

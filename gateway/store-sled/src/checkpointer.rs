@@ -154,6 +154,10 @@ impl Indexer {
                 }
                 None => Events::new(),
             };
+            // A window that was not completed may have left rows here that the next block holds, too.
+            if let Some(end) = end.as_deref().and_then(block_id) {
+                block.retain(|id, _| *id < end);
+            }
             // In slices, so that one window of many events needs little memory.
             for _ in 0..4096 {
                 match rest.next_if(|(id, _)| end.as_deref().is_none_or(|end| &id.0[..] < end)) {
@@ -176,7 +180,8 @@ impl Indexer {
     /// Writes events in place of a block.
     pub(crate) fn replace_block(&mut self, old: Option<Vec<u8>>, events: &Events) -> Result<(), StoreError> {
         let blocks = blocks::encode(events);
-        for (first, block) in &blocks {
+        // The last first: a reader between two writes finds each event in its old block or in its new one.
+        for (first, block) in blocks.iter().rev() {
             self.writer.put(Tree::Event, &first.0, 0, block)?;
         }
         if let Some(old) = old.filter(|old| blocks.iter().all(|(first, _)| first.0[..] != old[..])) {

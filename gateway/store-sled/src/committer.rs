@@ -155,7 +155,7 @@ impl Committer {
                 let mut answer = Ok(Committed::Done(Vec::new()));
                 for (id, record, row) in records {
                     // Settled meanwhile: nothing needs it any more.
-                    match self.is_needed(&id, &row) {
+                    match self.wait_for_index().and_then(|()| self.is_needed(&id, &row)) {
                         Ok(true) => {}
                         Ok(false) => continue,
                         Err(error) => {
@@ -187,6 +187,8 @@ impl Committer {
 
     fn commit(&mut self, commit: portico_store::Commit, hints: Hints) -> Answer {
         admit(&commit, self.shared.level(), self.shared.free.load(Ordering::Relaxed))?;
+        // Before deciding: from there to applying, no window may be frozen and no number evicted.
+        self.wait_for_index()?;
         let verdict = {
             let state = self.shared.state.read();
             Decider::new(&state, &self.shared.index, now(), hints).decide(commit)?
@@ -257,7 +259,6 @@ impl Committer {
         if bound > limit {
             return Err(StoreError::TooLarge { what: "commit", bytes: bound, limit });
         }
-        self.wait_for_index()?;
         let need = frame::HEADER + bound + 8;
         if self.offset as usize + self.buffer.len() + need + TAIL > capacity {
             self.write();

@@ -271,7 +271,7 @@ fn replay(
                 return Err(damage(segment, offset, "is damaged"));
             }
         }
-        let torn = bytes.get(offset..).is_some_and(|rest| rest.iter().any(|byte| *byte != 0));
+        let torn = bytes.get(offset..).is_some_and(|rest| !frame::is_empty(rest));
         return Ok(End { segment, offset, torn, length: bytes.len() });
     }
 }

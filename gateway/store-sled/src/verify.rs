@@ -176,6 +176,8 @@ pub fn verify(path: &Path, progress: Progress<'_>) -> Result<VerifyReport, Store
                 Err(error) => fault(&mut report, error.to_string()),
             }
         }
+        // As a backup was brought back: the index is made at the next start.
+        Found::None if !path.join("sled").exists() => {}
         Found::None => fault(&mut report, "the checkpoint is missing".into()),
         Found::Damaged => fault(&mut report, "the checkpoint is damaged".into()),
     }

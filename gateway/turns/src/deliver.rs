@@ -134,7 +134,10 @@ impl Turns {
 
     async fn keep_progress(&self, event: EventId, progress: &Progress) -> Result<(), Fault> {
         let value = serde_json::to_vec(progress).unwrap_or_default();
-        let commit = Commit::of([Change::put(Table::Progress, progress_key(event), value)]).ordered();
+        let commit = Commit::of([Change::put(Table::Progress, progress_key(event), value)]);
+        // That a request leaves which must not leave twice has to outlive a crash, or its repeat would not be
+        // marked; of all else only the order matters.
+        let commit = if progress.sending && !repeatable(&progress.ask) { commit } else { commit.ordered() };
         self.store.commit(commit).await.map(|_| ()).map_err(|error| store_fault(&error))
     }
 

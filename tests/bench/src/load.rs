@@ -190,22 +190,6 @@ impl Load {
     }
 }
 
-/// Makes new connections one after the other, each with one request; gives how many per second and tally.
-///
-/// # Errors
-/// As [`Load::closed`].
-pub(crate) fn connects(address: SocketAddr, deck: &mut Deck, lasting: Duration) -> Result<Tally> {
-    let mut tally = Tally::new();
-    let cpu = Cpu::of(std::process::id());
-    let begin = Instant::now();
-    while begin.elapsed() < lasting {
-        let mut load = Load::connect(address, 1)?;
-        tally.add(&load.count(deck, 1)?);
-    }
-    tally.finish(begin.elapsed(), Cpu::of(std::process::id()).since(&cpu).total());
-    Ok(tally)
-}
-
 /// Registers a socket.
 fn watch(poll: &OwnedFd, stream: &std::net::TcpStream, token: u64) -> Result<()> {
     Ok(epoll::add(poll, stream, EventData::new_u64(token), EventFlags::IN)?)

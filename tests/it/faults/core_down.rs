@@ -25,7 +25,8 @@ async fn events_wait_without_spending_attempts_while_the_core_is_down_and_drain_
             load.incoming(kind, conversation, Duration::from_millis(100));
         }
     }
-    wait_look(&gateway, "/bots", "an open breaker", Duration::from_secs(20), |bots| breaker(bots) == "open").await;
+    wait_look(&gateway, "/bots", "an open breaker", Duration::from_secs(20), |bots| breaker(bots) == "open")
+        .await;
     let opened = (stage.core.received().len(), Instant::now());
     tokio::time::sleep(Duration::from_secs(6)).await;
     let book = load.end().await;
@@ -48,7 +49,10 @@ async fn events_wait_without_spending_attempts_while_the_core_is_down_and_drain_
 
     stage.core.answer_with(|_| CoreAnswer::done());
     assert_all_arrived(&stage.core, &book.acknowledged, Duration::from_secs(60), &|| tail(&stage.spec)).await;
-    wait_look(&gateway, "/bots", "a closed breaker", Duration::from_secs(10), |bots| breaker(bots) == "closed").await;
+    wait_look(&gateway, "/bots", "a closed breaker", Duration::from_secs(10), |bots| {
+        breaker(bots) == "closed"
+    })
+    .await;
     assert!(stage.core.duplicates().is_empty());
 }
 
@@ -58,21 +62,36 @@ async fn events_older_than_max_age_become_dead_letters_and_can_be_replayed_in_or
     let gateway = stage.start().await;
     for conversation in 0..8 {
         for number in 1..=3 {
-            say(&gateway, Kind::Webhook(0), conversation, number, &format!("old {conversation} says {number}")).await;
+            say(
+                &gateway,
+                Kind::Webhook(0),
+                conversation,
+                number,
+                &format!("old {conversation} says {number}"),
+            )
+            .await;
         }
     }
-    let dead = wait_look(&gateway, "/dead-letters?bot=support&limit=500", "24 dead letters", Duration::from_secs(120), |page| {
-        page["items"].as_array().is_some_and(|items| items.len() == 24)
-    })
+    let dead = wait_look(
+        &gateway,
+        "/dead-letters?bot=support&limit=500",
+        "24 dead letters",
+        Duration::from_secs(120),
+        |page| page["items"].as_array().is_some_and(|items| items.len() == 24),
+    )
     .await;
     assert!(dead["items"].as_array().unwrap().iter().all(|dead| dead["reason"] == "expired"), "{dead}");
     stage.core.answer_with(|_| CoreAnswer::done());
-    let replay = admin(&gateway, Method::POST, "/replay", Some(json!({"bot": "support", "outcome": "dead"}))).await;
+    let replay =
+        admin(&gateway, Method::POST, "/replay", Some(json!({"bot": "support", "outcome": "dead"}))).await;
     assert_eq!(replay.json()["replayed"], 24, "{}", replay.text());
     let all: BTreeSet<String> =
         (0..8).flat_map(|one| (1..=3).map(move |number| format!("old {one} says {number}"))).collect();
     assert_all_arrived(&stage.core, &all, Duration::from_secs(30), &|| tail(&stage.spec)).await;
-    wait_look(&gateway, "/dead-letters", "no dead letter", Duration::from_secs(5), |page| page["items"] == json!([])).await;
+    wait_look(&gateway, "/dead-letters", "no dead letter", Duration::from_secs(5), |page| {
+        page["items"] == json!([])
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,7 +106,14 @@ async fn a_poison_message_holds_up_only_its_own_conversation_and_can_be_released
     let gateway = stage.start().await;
     for number in 1..=5 {
         for conversation in 0..100 {
-            say(&gateway, Kind::Webhook(0), conversation, number, &format!("app-one/{conversation} says {number}")).await;
+            say(
+                &gateway,
+                Kind::Webhook(0),
+                conversation,
+                number,
+                &format!("app-one/{conversation} says {number}"),
+            )
+            .await;
         }
     }
     // 99 conversations whole, and two messages of the poisoned one.
@@ -95,17 +121,27 @@ async fn a_poison_message_holds_up_only_its_own_conversation_and_can_be_released
     let poisoned = |core: &portico_tests::sim::core::Ledger| {
         core.received().into_iter().filter(|one| one.event.text() == POISON).collect::<Vec<_>>()
     };
-    stage.core.wait_until("a third attempt", Duration::from_secs(30), |core| poisoned(core).len() >= 3).await.unwrap();
+    stage
+        .core
+        .wait_until("a third attempt", Duration::from_secs(30), |core| poisoned(core).len() >= 3)
+        .await
+        .unwrap();
     let tries = poisoned(&stage.core);
     let ids: BTreeSet<&str> = tries.iter().map(|one| one.event.id.as_str()).collect();
     assert_eq!(ids.len(), 1, "all attempts carry one id");
     let gaps: Vec<f64> =
         tries.windows(2).map(|pair| (pair[1].event.at - pair[0].event.at).as_secs_f64()).collect();
-    assert!((0.7..3.0).contains(&gaps[0]) && (3.9..8.0).contains(&gaps[1]), "1 s and 5 s within a fifth: {gaps:?}");
+    assert!(
+        (0.7..3.0).contains(&gaps[0]) && (3.9..8.0).contains(&gaps[1]),
+        "1 s and 5 s within a fifth: {gaps:?}"
+    );
 
     let id = tries[0].event.conversation().to_owned();
     let path = format!("/bots/support/conversations/{id}");
-    let shown = wait_look(&gateway, &path, "three attempts", Duration::from_secs(5), |shown| shown["mailbox"]["attempts"] == 3).await;
+    let shown = wait_look(&gateway, &path, "three attempts", Duration::from_secs(5), |shown| {
+        shown["mailbox"]["attempts"] == 3
+    })
+    .await;
     assert_eq!(shown["mailbox"]["waiting"], 3, "the poison and the two behind it: {shown}");
     assert!(shown["mailbox"]["dueAt"].is_string(), "{shown}");
     let event = look(&gateway, &format!("/events/{}", tries[0].event.id)).await;

@@ -19,7 +19,10 @@ impl SmallDisk {
     /// `None` where mounting is refused: it takes root.
     fn mount(at: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
-        let asked = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at).output();
+        let asked = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(at)
+            .output();
         match asked {
             Ok(done) if done.status.success() => Some(Self(at.to_owned())),
             Ok(done) => {
@@ -34,7 +37,8 @@ impl SmallDisk {
 
 fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0)
-        && std::fs::read_to_string("/proc/self/status").is_ok_and(|it| it.contains("CapEff:\t000001ffffffffff"))
+        && std::fs::read_to_string("/proc/self/status")
+            .is_ok_and(|it| it.contains("CapEff:\t000001ffffffffff"))
 }
 
 impl Drop for SmallDisk {
@@ -61,7 +65,8 @@ async fn on_a_full_disk_everything_is_refused_with_503_nothing_is_lost_and_it_go
          critical_free = \"0B\"\nreserve = \"4MiB\"\n",
     );
     let Some(disk) = SmallDisk::mount(&stage.spec.data.join("data"), "224m") else {
-        eprintln!("skipped: a tmpfs can't be mounted here; run the tests as root");
+        #[expect(clippy::print_stderr, reason = "whoever runs the tests is to know")]
+        let () = eprintln!("skipped: a tmpfs can't be mounted here; run the tests as root");
         return;
     };
     let gateway = stage.start().await;
@@ -85,18 +90,35 @@ async fn on_a_full_disk_everything_is_refused_with_503_nothing_is_lost_and_it_go
     let room = Instant::now();
     let before = load.book().acknowledged.len();
     while load.book().acknowledged.len() < before + 12 {
-        assert!(room.elapsed() < Duration::from_secs(10), "not served again: {:?}\n{}", load.book().refused, tail(&stage.spec));
+        assert!(
+            room.elapsed() < Duration::from_secs(10),
+            "not served again: {:?}\n{}",
+            load.book().refused,
+            tail(&stage.spec)
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(readiness(&stage.spec).await, 200);
     let book = load.end().await;
-    assert!(book.refused.keys().all(|status| *status == 503) && book.broken.is_empty(), "{:?} {:?} {:?}", book.refused, book.broken, book.odd);
+    assert!(
+        book.refused.keys().all(|status| *status == 503) && book.broken.is_empty(),
+        "{:?} {:?} {:?}",
+        book.refused,
+        book.broken,
+        book.odd
+    );
     assert_all_arrived(&stage.core, &book.acknowledged, Duration::from_secs(60), &|| tail(&stage.spec)).await;
     // A restart finds the same: nothing was acknowledged that is not on the disk.
     gateway.kill().unwrap();
     let gateway = stage.start().await;
     say(&gateway, Kind::Webhook(0), 99, 2, "after 2").await;
-    stage.core.wait_until("the last message", Duration::from_secs(10), |core| core.events().iter().any(|event| event.text() == "after 2")).await.unwrap();
+    stage
+        .core
+        .wait_until("the last message", Duration::from_secs(10), |core| {
+            core.events().iter().any(|event| event.text() == "after 2")
+        })
+        .await
+        .unwrap();
     super::load::assert_in_order(&stage.core, &|| tail(&stage.spec));
     drop(gateway);
 }
@@ -112,7 +134,12 @@ async fn wait_refused(load: &Load, gateway: &Gateway) -> usize {
         if after.acknowledged.len() == before.acknowledged.len() && refused(&after) > refused(&before) {
             return refused(&after) - refused(&before);
         }
-        assert!(Instant::now() < end, "messages are still taken: {:?}\n{}", after.refused, tail(&gateway.spec));
+        assert!(
+            Instant::now() < end,
+            "messages are still taken: {:?}\n{}",
+            after.refused,
+            tail(&gateway.spec)
+        );
     }
 }
 
@@ -140,10 +167,17 @@ async fn after_a_failed_sync_nothing_is_answered_2xx_readiness_falls_and_a_resta
         let at_failure = load.book();
         tokio::time::sleep(Duration::from_secs(1)).await;
         let later = load.book();
-        assert_eq!(at_failure.acknowledged, later.acknowledged, "answered 2xx after sync {number} had failed");
+        assert_eq!(
+            at_failure.acknowledged, later.acknowledged,
+            "answered 2xx after sync {number} had failed"
+        );
         let refused = |book: &super::load::Book| book.refused.get(&503).copied().unwrap_or(0);
         assert!(refused(&later) > refused(&at_failure), "{:?}", later.refused);
-        assert!(tail(&stage.spec).contains(".seg"), "the log does not name the segment\n{}", tail(&stage.spec));
+        assert!(
+            tail(&stage.spec).contains(".seg"),
+            "the log does not name the segment\n{}",
+            tail(&stage.spec)
+        );
 
         // It ends when it is asked to, and the next start has everything.
         gateway.stop(Duration::from_secs(30)).await.unwrap();
@@ -153,7 +187,8 @@ async fn after_a_failed_sync_nothing_is_answered_2xx_readiness_falls_and_a_resta
         let book = load.end().await;
         assert!(book.odd.is_empty(), "{:?}", book.odd);
         assert!(book.acknowledged.len() > later.acknowledged.len(), "the restart takes nothing");
-        assert_all_arrived(&stage.core, &book.acknowledged, Duration::from_secs(30), &|| tail(&stage.spec)).await;
+        assert_all_arrived(&stage.core, &book.acknowledged, Duration::from_secs(30), &|| tail(&stage.spec))
+            .await;
         drop(gateway);
     }
     std::fs::remove_file(library).unwrap();

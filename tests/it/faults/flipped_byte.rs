@@ -135,14 +135,22 @@ async fn flip_everywhere(is_killed: bool) {
             say(&gateway, kind, conversation, number, &format!("{conversation} says {number}")).await;
         }
     }
-    stage.core.wait_for((CONVERSATIONS as usize) * (MESSAGES as usize), Duration::from_secs(20)).await.unwrap();
-    wait_look(&gateway, "/stats", "no backlog", Duration::from_secs(10), |stats| stats["backlog"]["inbound"] == 0).await;
+    stage
+        .core
+        .wait_for((CONVERSATIONS as usize) * (MESSAGES as usize), Duration::from_secs(20))
+        .await
+        .unwrap();
+    wait_look(&gateway, "/stats", "no backlog", Duration::from_secs(10), |stats| {
+        stats["backlog"]["inbound"] == 0
+    })
+    .await;
     // From here on the core is down, so some events wait, and nothing changes by itself.
     stage.core.answer_with(|_| CoreAnswer::status(503));
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     for conversation in 0..CONVERSATIONS {
         let kind = kinds[conversation as usize % 3];
-        say(&gateway, kind, conversation, MESSAGES + 1, &format!("{conversation} says {}", MESSAGES + 1)).await;
+        say(&gateway, kind, conversation, MESSAGES + 1, &format!("{conversation} says {}", MESSAGES + 1))
+            .await;
     }
     let open = |bots: &Value| bots["items"][0]["dispatch"]["breaker"]["state"] == "open";
     wait_look(&gateway, "/bots", "an open breaker", Duration::from_secs(20), open).await;
@@ -178,7 +186,8 @@ async fn flip_everywhere(is_killed: bool) {
 
         let folder = tempfile::tempdir().unwrap();
         copy(&data, &folder.path().join("data"));
-        let file = File::options().read(true).write(true).open(folder.path().join("data").join(path)).unwrap();
+        let file =
+            File::options().read(true).write(true).open(folder.path().join("data").join(path)).unwrap();
         let mut byte = [0];
         file.read_exact_at(&mut byte, at).unwrap();
         file.write_all_at(&[byte[0] ^ (1 << (bit % 8))], at).unwrap();

@@ -149,7 +149,12 @@ async fn rest(stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
 
 /// Waits until the core has all that was acknowledged, and asserts what the promises say of it: nothing lost,
 /// nothing out of order, no second event of one message.
-pub(super) async fn assert_all_arrived(core: &Ledger, incoming: &BTreeSet<String>, within: Duration, context: &dyn Fn() -> String) {
+pub(super) async fn assert_all_arrived(
+    core: &Ledger,
+    incoming: &BTreeSet<String>,
+    within: Duration,
+    context: &dyn Fn() -> String,
+) {
     let waited = core
         .wait_until("all acknowledged messages", within, |core| {
             let seen: BTreeSet<String> = core.events().iter().map(|event| event.text().to_owned()).collect();
@@ -159,7 +164,12 @@ pub(super) async fn assert_all_arrived(core: &Ledger, incoming: &BTreeSet<String
     if let Err(why) = waited {
         let seen: BTreeSet<String> = core.events().iter().map(|event| event.text().to_owned()).collect();
         let lost: Vec<&String> = incoming.difference(&seen).collect();
-        panic!("{why}; {} lost, the first of them {:?}\n{}", lost.len(), &lost[..lost.len().min(5)], context());
+        panic!(
+            "{why}; {} lost, the first of them {:?}\n{}",
+            lost.len(),
+            &lost[..lost.len().min(5)],
+            context()
+        );
     }
     assert_in_order(core, context);
 }
@@ -168,9 +178,21 @@ pub(super) async fn assert_all_arrived(core: &Ledger, incoming: &BTreeSet<String
 pub(super) fn assert_in_order(core: &Ledger, context: &dyn Fn() -> String) {
     let first = |list: &[(String, u64)]| list.iter().take(5).cloned().collect::<Vec<_>>();
     let (inversions, gaps, doubled) = (core.inversions(), core.gaps(), core.doubled_places());
-    assert!(inversions.is_empty(), "{} inversions, first {:?}\n{}", inversions.len(), first(&inversions), context());
+    assert!(
+        inversions.is_empty(),
+        "{} inversions, first {:?}\n{}",
+        inversions.len(),
+        first(&inversions),
+        context()
+    );
     assert!(gaps.is_empty(), "{} gaps, first {:?}\n{}", gaps.len(), first(&gaps), context());
-    assert!(doubled.is_empty(), "{} messages became two events, first {:?}\n{}", doubled.len(), first(&doubled), context());
+    assert!(
+        doubled.is_empty(),
+        "{} messages became two events, first {:?}\n{}",
+        doubled.len(),
+        first(&doubled),
+        context()
+    );
     assert!(core.refused().is_empty(), "the core refused signatures: {:?}", core.refused());
 }
 

@@ -39,13 +39,19 @@ async fn one_event_sent_a_thousand_times_by_fifty_tasks_reaches_the_core_once() 
     let is_next = |event: &&portico_tests::sim::core::CoreEvent| event.text() == "the next 2";
     stage
         .core
-        .wait_until("the next messages", Duration::from_secs(20), |core| core.events().iter().filter(is_next).count() == 3)
+        .wait_until("the next messages", Duration::from_secs(20), |core| {
+            core.events().iter().filter(is_next).count() == 3
+        })
         .await
         .unwrap();
-    let first: Vec<_> = stage.core.received().into_iter().filter(|one| one.event.text() == "the same 1").collect();
+    let first: Vec<_> =
+        stage.core.received().into_iter().filter(|one| one.event.text() == "the same 1").collect();
     let ids: BTreeSet<&str> = first.iter().map(|one| one.event.id.as_str()).collect();
     assert_eq!((first.len(), ids.len()), (3, 3), "one delivery of one event for each of three installations");
-    assert_eq!(look(&gateway, "/events?kind=connector&limit=500").await["items"].as_array().unwrap().len(), 6);
+    assert_eq!(
+        look(&gateway, "/events?kind=connector&limit=500").await["items"].as_array().unwrap().len(),
+        6
+    );
 }
 
 /// Conversations, and messages of each.
@@ -80,10 +86,12 @@ async fn a_thousand_conversations_stay_in_order_while_the_core_fails_dawdles_and
                 if conversation >= CONVERSATIONS {
                     return;
                 }
-                let kind = [Kind::Webhook(0), Kind::Webhook(1), Kind::Slack, Kind::Telegram][conversation as usize % 4];
+                let kind = [Kind::Webhook(0), Kind::Webhook(1), Kind::Slack, Kind::Telegram]
+                    [conversation as usize % 4];
                 for number in 1..=MESSAGES {
                     let text = format!("{}/{conversation} says {number}", kind.installation());
-                    let reply = line.post(&kind.path(), &kind.message(conversation, number, &text)).await.unwrap();
+                    let reply =
+                        line.post(&kind.path(), &kind.message(conversation, number, &text)).await.unwrap();
                     assert!(reply.is_success(), "{} {}", reply.status, reply.text());
                 }
             }
@@ -99,7 +107,11 @@ async fn a_thousand_conversations_stay_in_order_while_the_core_fails_dawdles_and
     let texts: BTreeSet<String> = events.iter().map(|event| event.text().to_owned()).collect();
     assert_eq!((events.len(), texts.len()), (all, all));
     assert_all_arrived(&stage.core, &texts, Duration::from_secs(1), &|| tail(&stage.spec)).await;
-    assert!(stage.core.overlaps().is_empty(), "two deliveries of one conversation at once: {:?}", stage.core.overlaps());
+    assert!(
+        stage.core.overlaps().is_empty(),
+        "two deliveries of one conversation at once: {:?}",
+        stage.core.overlaps()
+    );
     assert!(stage.core.duplicates().is_empty(), "taken twice: {:?}", stage.core.duplicates());
     let failed = stage.core.received().iter().filter(|one| !one.is_done()).count();
     assert!(failed > all / 20, "only {failed} deliveries failed: the core was too kind");

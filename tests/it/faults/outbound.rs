@@ -101,12 +101,17 @@ async fn a_providers_limits_are_kept_and_its_retry_after_is_obeyed_to_the_second
     for chat in 0..30 {
         say(&gateway, Kind::Telegram, chat, 1, &format!("send 5 chat-{chat}")).await;
     }
-    stage.telegram.wait_for(150, Duration::from_secs(60)).await.unwrap_or_else(|why| panic!("{why:#}\n{}", tail(&stage.spec)));
+    stage
+        .telegram
+        .wait_for(150, Duration::from_secs(60))
+        .await
+        .unwrap_or_else(|why| panic!("{why:#}\n{}", tail(&stage.spec)));
     for chat in 0..30 {
         let expected: Vec<String> = (1..=5).map(|number| format!("chat-{chat} {number}")).collect();
         assert_eq!(texts(&stage.telegram, chat), expected);
     }
-    let refused = stage.telegram.requests_of("sendMessage").iter().filter(|one| one.status == Some(429)).count();
+    let refused =
+        stage.telegram.requests_of("sendMessage").iter().filter(|one| one.status == Some(429)).count();
     assert_eq!(refused, 0, "the stated rate was exceeded");
 
     // A limit that nobody could foresee.
@@ -137,10 +142,15 @@ async fn a_refused_token_pauses_the_outbox_until_it_is_resumed_while_messages_st
     let stage = Stage::set(sender, "", "").await;
     let gateway = stage.start().await;
     let attention = |shown: &Value| !shown["attention"].is_null();
-    wait_look(&gateway, "/installations/shop-telegram", "registration", Duration::from_secs(10), |it| !attention(it)).await;
+    wait_look(&gateway, "/installations/shop-telegram", "registration", Duration::from_secs(10), |it| {
+        !attention(it)
+    })
+    .await;
     stage.telegram.fail("sendMessage", refusal(401, "Unauthorized"), usize::MAX);
     say(&gateway, Kind::Telegram, 1, 1, "send 4 held").await;
-    let shown = wait_look(&gateway, "/installations/shop-telegram", "attention", Duration::from_secs(20), attention).await;
+    let shown =
+        wait_look(&gateway, "/installations/shop-telegram", "attention", Duration::from_secs(20), attention)
+            .await;
     assert!(shown["attention"].to_string().contains("unauthenticated"), "{shown}");
     let tries = stage.telegram.requests_of("sendMessage").len();
     assert!(tries <= 2, "{tries} requests with a refused token");
@@ -156,10 +166,17 @@ async fn a_refused_token_pauses_the_outbox_until_it_is_resumed_while_messages_st
     stage.telegram.heal();
     let resumed = admin(&gateway, Method::POST, "/installations/shop-telegram/resume", None).await;
     assert_eq!(resumed.status, 200, "{}", resumed.text());
-    stage.telegram.wait_for(7, Duration::from_secs(30)).await.unwrap_or_else(|why| panic!("{why:#}\n{}", tail(&stage.spec)));
+    stage
+        .telegram
+        .wait_for(7, Duration::from_secs(30))
+        .await
+        .unwrap_or_else(|why| panic!("{why:#}\n{}", tail(&stage.spec)));
     let expected = ["held 1", "held 2", "held 3", "held 4", "later-2 1", "later-3 1", "later-4 1"];
     assert_eq!(texts(&stage.telegram, 1), expected);
-    wait_look(&gateway, "/installations/shop-telegram", "no attention", Duration::from_secs(10), |it| !attention(it)).await;
+    wait_look(&gateway, "/installations/shop-telegram", "no attention", Duration::from_secs(10), |it| {
+        !attention(it)
+    })
+    .await;
     for delivery in deliveries(&gateway, &stage, 1).await.values() {
         assert!(delivery["status"] == "sent" && delivery["possibleDuplicate"] != true, "{delivery}");
     }
@@ -183,7 +200,10 @@ async fn a_message_outside_the_providers_window_fails_and_the_core_learns_why() 
     let hook = gateway.webhook("shop-whatsapp");
     let within = whatsapp.inbound_text("15550002222", "send 1 within");
     assert!(within.request.send(&hook).await.unwrap().is_success());
-    whatsapp.wait_for(1, Duration::from_secs(20)).await.unwrap_or_else(|why| panic!("{why:#}\n{}", tail(&stage.spec)));
+    whatsapp
+        .wait_for(1, Duration::from_secs(20))
+        .await
+        .unwrap_or_else(|why| panic!("{why:#}\n{}", tail(&stage.spec)));
 
     // The person wrote, and the webhook took more than a day.
     let late = whatsapp.inbound_text("15550002222", "send 1 late");
@@ -213,11 +233,25 @@ async fn a_chat_whose_messages_fail_does_not_hold_up_another() {
     let gateway = stage.start().await;
     stage.telegram.fail("sendMessage", Fault::Slow(Duration::from_secs(6)), 1);
     say(&gateway, Kind::Telegram, 1, 1, "send 2 slow").await;
-    stage.telegram.wait_until("the slow request", Duration::from_secs(10), |it| !it.requests_of("sendMessage").is_empty()).await.unwrap();
+    stage
+        .telegram
+        .wait_until("the slow request", Duration::from_secs(10), |it| {
+            !it.requests_of("sendMessage").is_empty()
+        })
+        .await
+        .unwrap();
     let begun = Instant::now();
     say(&gateway, Kind::Telegram, 2, 1, "send 2 quick").await;
-    stage.telegram.wait_until("the quick chat", Duration::from_secs(10), |it| texts(it, 2).len() == 2).await.unwrap();
+    stage
+        .telegram
+        .wait_until("the quick chat", Duration::from_secs(10), |it| texts(it, 2).len() == 2)
+        .await
+        .unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5), "the quick chat took {:?}", begun.elapsed());
     assert!(texts(&stage.telegram, 1).is_empty());
-    stage.telegram.wait_until("the slow chat", Duration::from_secs(20), |it| texts(it, 1) == ["slow 1", "slow 2"]).await.unwrap();
+    stage
+        .telegram
+        .wait_until("the slow chat", Duration::from_secs(20), |it| texts(it, 1) == ["slow 1", "slow 2"])
+        .await
+        .unwrap();
 }

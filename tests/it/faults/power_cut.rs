@@ -144,5 +144,9 @@ async fn the_power_cut_takes_acknowledged_messages_from_a_gateway_whose_disk_lie
             stage.core.events().len()
         }
     };
-    assert!(arrived < acknowledged.len(), "{arrived} of {} survived syncs that never were", acknowledged.len());
+    assert!(
+        arrived < acknowledged.len(),
+        "{arrived} of {} survived syncs that never were",
+        acknowledged.len()
+    );
 }

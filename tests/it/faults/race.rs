@@ -28,14 +28,21 @@ async fn sixty_four_first_messages_at_once_make_one_conversation_and_one_user() 
     }
     let events = stage.core.wait_for(64, Duration::from_secs(30)).await.unwrap();
     let conversations: BTreeSet<&str> = events.iter().map(|event| event.conversation()).collect();
-    let users: BTreeSet<&str> = events.iter().map(|event| event.body["user"]["id"].as_str().unwrap()).collect();
-    let messages: BTreeSet<&str> = events.iter().map(|event| event.body["message"]["id"].as_str().unwrap()).collect();
+    let users: BTreeSet<&str> =
+        events.iter().map(|event| event.body["user"]["id"].as_str().unwrap()).collect();
+    let messages: BTreeSet<&str> =
+        events.iter().map(|event| event.body["message"]["id"].as_str().unwrap()).collect();
     assert_eq!((conversations.len(), users.len(), messages.len()), (1, 1, 64));
     assert_eq!(all_pages(&gateway, "/bots/support/conversations").await.len(), 1);
 }
 
 /// Calls a get-or-create 64 times at once; the answers' ids, and how many said that it was created.
-async fn at_once(port: u16, path: &'static str, body: serde_json::Value, object: &'static str) -> (BTreeSet<String>, usize) {
+async fn at_once(
+    port: u16,
+    path: &'static str,
+    body: serde_json::Value,
+    object: &'static str,
+) -> (BTreeSet<String>, usize) {
     let mut tasks = JoinSet::new();
     for _ in 0..64 {
         let body = bytes::Bytes::from(body.to_string());
@@ -60,8 +67,10 @@ async fn sixty_four_get_or_creates_at_once_make_one_conversation_one_user_and_on
     let stage = Stage::plain().await;
     let gateway = stage.start().await;
     let port = stage.spec.ports.0;
-    let conversation = json!({"channel": "channel", "integrationName": "one", "tags": {"one:id": "ticket-race"}});
-    let (conversations, created) = at_once(port, "/v1/chat/conversations/get-or-create", conversation, "conversation").await;
+    let conversation =
+        json!({"channel": "channel", "integrationName": "one", "tags": {"one:id": "ticket-race"}});
+    let (conversations, created) =
+        at_once(port, "/v1/chat/conversations/get-or-create", conversation, "conversation").await;
     assert_eq!((conversations.len(), created), (1, 1));
     let user = json!({"integrationName": "one", "tags": {"one:id": "customer-race"}, "name": "Ada"});
     let (users, created) = at_once(port, "/v1/chat/users/get-or-create", user, "user").await;
@@ -82,7 +91,10 @@ async fn sixty_four_get_or_creates_at_once_make_one_conversation_one_user_and_on
     for _ in 0..64 {
         let body = bytes::Bytes::from(body.clone());
         tasks.spawn(async move {
-            let reply = Line::to(port).send(Method::POST, "/v1/chat/messages", &bot_headers(Some("key-1")), body).await.unwrap();
+            let reply = Line::to(port)
+                .send(Method::POST, "/v1/chat/messages", &bot_headers(Some("key-1")), body)
+                .await
+                .unwrap();
             assert!(reply.is_success(), "{} {}", reply.status, reply.text());
             reply.json()["message"]["id"].as_str().unwrap().to_owned()
         });

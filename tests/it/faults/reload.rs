@@ -72,7 +72,13 @@ async fn the_configuration_is_read_again_twenty_times_under_load_without_a_dropp
         assert_eq!(titles(&gateway).await, installed);
     }
     let book = load.end().await;
-    assert!(book.refused.is_empty() && book.broken.is_empty(), "{:?} {:?} {:?}", book.refused, book.broken, book.odd);
+    assert!(
+        book.refused.is_empty() && book.broken.is_empty(),
+        "{:?} {:?} {:?}",
+        book.refused,
+        book.broken,
+        book.odd
+    );
     assert!(book.acknowledged.len() > 500, "{} messages: no load", book.acknowledged.len());
     assert_all_arrived(&stage.core, &book.acknowledged, Duration::from_secs(30), &|| tail(&stage.spec)).await;
     assert!(stage.core.duplicates().is_empty(), "taken twice: {:?}", stage.core.duplicates());

@@ -43,7 +43,13 @@ impl Kind {
     }
 
     /// As [`Kind::message`]; a webhook's has `bytes` more in a field that nobody reads.
-    pub(super) fn padded_message(self, conversation: u32, number: u64, text: &str, bytes: usize) -> SignedRequest {
+    pub(super) fn padded_message(
+        self,
+        conversation: u32,
+        number: u64,
+        text: &str,
+        bytes: usize,
+    ) -> SignedRequest {
         match self {
             Self::Webhook(_) => {
                 let body = json!({
@@ -93,7 +99,8 @@ pub(super) struct Stage {
     pub(super) core: HttpCore,
     pub(super) telegram: TelegramSim,
     pub(super) spec: GatewaySpec,
-    pub(super) folder: TempDir,
+    /// Removed with the stage.
+    _folder: TempDir,
 }
 
 impl Stage {
@@ -107,7 +114,7 @@ impl Stage {
         let telegram = TelegramSim::start(TelegramOptions::unpaced()).await.unwrap();
         let config = config(&core, &telegram, core_options, more);
         let (spec, folder) = GatewaySpec::temporary(&config).unwrap();
-        Self { core, telegram, spec, folder }
+        Self { core, telegram, spec, _folder: folder }
     }
 
     /// A stage whose core takes everything.
@@ -129,7 +136,8 @@ fn place(event: &CoreEvent) -> Option<(String, u64)> {
     if event.kind() != "message_created" {
         return None;
     }
-    let digits = event.text().rsplit(|letter: char| !letter.is_ascii_digit()).find(|digits| !digits.is_empty())?;
+    let digits =
+        event.text().rsplit(|letter: char| !letter.is_ascii_digit()).find(|digits| !digits.is_empty())?;
     Some((event.conversation().to_owned(), digits.parse().ok()?))
 }
 
@@ -158,14 +166,9 @@ pub(super) fn config(core: &HttpCore, telegram: &TelegramSim, core_options: &str
 
 /// Sends one message from outside and expects it to be taken.
 pub(super) async fn say(gateway: &Gateway, kind: Kind, conversation: u32, number: u64, text: &str) {
-    let reply = kind.message(conversation, number, text).send(&gateway.webhook(kind.installation())).await.unwrap();
+    let reply =
+        kind.message(conversation, number, text).send(&gateway.webhook(kind.installation())).await.unwrap();
     assert!(reply.is_success(), "{kind:?} {conversation} {number}: {} {}", reply.status, reply.text());
-}
-
-/// A call of the runtime API, as the bot.
-pub(super) async fn api(gateway: &Gateway, method: Method, path: &str, body: &Value, key: Option<&str>) -> Reply {
-    let url = format!("{}/v1/chat{path}", gateway.spec.public());
-    client::send(method, &url, &bot_headers(key), body.to_string().into()).await.unwrap()
 }
 
 /// Headers of a bot's call.
@@ -194,7 +197,9 @@ pub(super) async fn admin(gateway: &Gateway, method: Method, path: &str, body: O
         ("authorization".to_owned(), format!("Bearer {}", gateway.admin_token().unwrap())),
         ("content-type".to_owned(), "application/json".to_owned()),
     ];
-    client::send(method, &url, &headers, body.map(|body| body.to_string()).unwrap_or_default().into()).await.unwrap()
+    client::send(method, &url, &headers, body.map(|body| body.to_string()).unwrap_or_default().into())
+        .await
+        .unwrap()
 }
 
 /// Reads from the admin API what must be there.
@@ -220,14 +225,24 @@ pub(super) async fn all_pages(gateway: &Gateway, path: &str) -> Vec<Value> {
 }
 
 /// Waits until the admin API shows what is wanted at a path.
-pub(super) async fn wait_look(gateway: &Gateway, path: &str, what: &str, within: Duration, holds: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn wait_look(
+    gateway: &Gateway,
+    path: &str,
+    what: &str,
+    within: Duration,
+    holds: impl Fn(&Value) -> bool,
+) -> Value {
     let end = Instant::now() + within;
     loop {
         let seen = look(gateway, path).await;
         if holds(&seen) {
             return seen;
         }
-        assert!(Instant::now() < end, "waited {within:?} for {what}: {path} says {seen}\n{}", tail(&gateway.spec));
+        assert!(
+            Instant::now() < end,
+            "waited {within:?} for {what}: {path} says {seen}\n{}",
+            tail(&gateway.spec)
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -81,17 +81,6 @@ impl Tally {
         (self.took, self.own_cpu) = (took, own_cpu);
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
-        // Both have the same bounds.
-        let _same = self.latency.add(&other.latency);
-        for (key, count) in &other.statuses {
-            *self.statuses.entry(*key).or_default() += count;
-        }
-        self.acknowledged.extend(&other.acknowledged);
-        self.bytes += other.bytes;
-        self.requests += other.requests;
-    }
-
     /// Ids of what was acknowledged.
     pub(crate) fn ids(&self) -> Vec<MessageId> {
         self.acknowledged.iter().map(|(id, _)| *id).collect()

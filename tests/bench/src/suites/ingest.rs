@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::limits::{Bare, BareRound, CONNECTIONS, RawLog, raw_log};
+use super::limits::{Bare, BareRound, CONNECTIONS, RawLog, connects, raw_log};
 use crate::bench::Bench;
 use crate::core::{NullCore, agree};
 use crate::hooks::{CONVERSATIONS, Deck, Mix};
@@ -35,6 +35,8 @@ struct Round {
     open_p99: f64,
     /// Everything until the core had all.
     whole: f64,
+    /// A new connection with one request for nothing, beside bare hyper's.
+    connect: f64,
     drained: f64,
     forged: f64,
     repeat: f64,
@@ -130,6 +132,8 @@ fn round(
     let limit = bare.round(bench)?;
     let cores = strangers.cores();
     let log = raw_log(bench)?;
+    let connect =
+        (connects(portico.id(), portico.address, bench.window / 4)?, bare.connects(bench.window / 4)?);
 
     core.hold(true);
     let strangers = Strangers::begin(&ours);
@@ -158,7 +162,7 @@ fn round(
     let begin = std::time::Instant::now();
     let at_release = core.count();
     core.hold(false);
-    let mut requests = odd.requests;
+    let mut requests = 0;
     for part in [&warm, &tally, &lone, &open] {
         sent.extend(part.ids());
         requests += part.requests;
@@ -186,7 +190,8 @@ fn round(
         lone_p50: lone.micros(0.5),
         open_p50: open.micros(0.5),
         open_p99: open.micros(0.99),
-        whole: each(end.since(&start).total(), requests),
+        whole: each(end.since(&start).total().saturating_sub(odd.spent), requests),
+        connect: connect.0 / connect.1,
         drained,
         forged: odd.forged,
         repeat: odd.repeat,
@@ -228,6 +233,8 @@ fn tell(bench: &mut Bench, rounds: &[Round]) {
     );
     let whole = column(&|one| one.whole / one.bare.cpu);
     report.cost(s, "with sled and dispatch to a null core ÷ R0", "×", &whole, Must::AtMost(4.0));
+    let connect = column(&|one| one.connect);
+    report.cost(s, "new connection, request, close ÷ bare hyper", "×", &connect, Must::AtMost(1.25));
     report.speed(
         s,
         "D: durable requests, 64 connections",

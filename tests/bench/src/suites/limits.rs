@@ -1,16 +1,17 @@
 //! What this machine can do at all: the denominators of every ratio.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::bench::Bench;
 use crate::child::{self, Process};
 use crate::core::NullCore;
 use crate::hooks::{CONVERSATIONS, Deck, Mix, Paths};
-use crate::load::{self, Load, Proof};
+use crate::load::{Load, Proof};
 use crate::machine::{Strangers, wait_quiet};
+use crate::portico::get;
 use crate::report::Must;
 use crate::sched::Cpu;
 
@@ -105,12 +106,24 @@ impl Bare {
         })
     }
 
-    /// A connection for each request: server CPU in µs.
-    fn connects(&mut self, lasting: Duration) -> Result<f64> {
-        let before = Cpu::of(self.id());
-        let tally = load::connects(self.address, &mut self.deck, lasting)?;
-        Ok(Cpu::of(self.id()).since(&before).total() as f64 / tally.requests as f64 / 1e3)
+    /// As [`connects`].
+    pub(crate) fn connects(&self, lasting: Duration) -> Result<f64> {
+        connects(self.id(), self.address, lasting)
     }
+}
+
+/// Connections one after the other, each with a request for nothing: server CPU in µs of one.
+pub(crate) fn connects(pid: u32, address: SocketAddr, lasting: Duration) -> Result<f64> {
+    let (before, begin) = (Cpu::of(pid), Instant::now());
+    let mut count = 0_u32;
+    while begin.elapsed() < lasting {
+        let (status, _) = get(address, "/healthz")?;
+        if status != 200 {
+            bail!("/healthz answered {status}");
+        }
+        count += 1;
+    }
+    Ok(Cpu::of(pid).since(&before).total() as f64 / f64::from(count) / 1e3)
 }
 
 /// The raw log writer, on the server's processor.

@@ -14,7 +14,8 @@ use crate::sched::Cpu;
 pub(super) struct Odd {
     pub(super) forged: f64,
     pub(super) repeat: f64,
-    pub(super) requests: u64,
+    /// CPU of both on the threads that answer, in ns.
+    pub(super) spent: u64,
     pub(super) acknowledged: Vec<MessageId>,
 }
 
@@ -27,15 +28,20 @@ pub(super) fn measure(bench: &Bench, portico: &Portico, side: &mut Side) -> Resu
         side.deck.set_mix(Mix::BUDGET);
         let tally = tally?;
         tally.planned(Proof::Unauthorized)?;
-        anyhow::Ok((spent as f64 / tally.requests as f64 / 1e3, tally))
+        anyhow::Ok((spent, tally))
     };
-    let (forged, bad) = part(Mix { large: 0, forged: 1000, repeat: 0 }).context("forged requests")?;
-    let (repeat, again) = part(Mix { large: 0, forged: 0, repeat: 1000 }).context("repeats")?;
+    let (on_forged, bad) = part(Mix { large: 0, forged: 1000, repeat: 0 }).context("forged requests")?;
+    let (on_repeats, again) = part(Mix { large: 0, forged: 0, repeat: 1000 }).context("repeats")?;
     if !bad.acknowledged.is_empty() {
         bail!("a forged request was taken");
     }
-    let acknowledged: Vec<MessageId> = again.ids();
-    Ok(Odd { forged, repeat, requests: bad.requests + again.requests, acknowledged })
+    let each = |ns: u64, requests: u64| ns as f64 / requests as f64 / 1e3;
+    Ok(Odd {
+        forged: each(on_forged, bad.requests),
+        repeat: each(on_repeats, again.requests),
+        spent: on_forged + on_repeats,
+        acknowledged: again.ids(),
+    })
 }
 
 pub(super) fn tell(bench: &mut Bench, rounds: &[Round]) {
