@@ -181,6 +181,15 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         let dispatch = dispatch.clone();
         Arc::new(move || dispatch.bots().into_iter().map(|status| status.bot).collect())
     };
+    tokio::spawn(upkeep::expire(
+        store.clone(),
+        {
+            let bots = bots.clone();
+            move || bots()
+        },
+        config.store.retention.messages,
+        stop.child_token(),
+    ));
     let scheduler = Scheduler::new(store.clone(), shared_installations, turns.clone(), outbox.clone(), bots);
     background(&stop, async move { scheduler.run().await });
     tokio::spawn(upkeep::sweep(store.clone(), stop.child_token()));

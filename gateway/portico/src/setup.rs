@@ -26,8 +26,8 @@ pub(crate) fn store_options(config: &Checked) -> Options {
             attempts: store.retention.attempts,
             dead_letters: store.retention.dead_letters,
             dead_letters_per_bot: store.retention.dead_letters_per_bot,
-            audit: store.retention.audit,
             files: store.retention.files,
+            ..Retention::default()
         },
         disk_limits: DiskLimits {
             warn_percent: store.disk.warn_percent,

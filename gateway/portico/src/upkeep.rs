@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use portico_contract::BotId;
+use portico_store::records::Records;
 use portico_store::{DiskLevel, Store};
 use portico_telemetry::Metrics;
 use portico_telemetry::metrics;
@@ -35,6 +37,37 @@ pub(crate) async fn sweep(store: Arc<dyn Store>, stop: CancellationToken) {
                 Duration::from_secs(60)
             }
         };
+    }
+}
+
+/// Removes messages and conversations that are older than `keep`, each hour.
+pub(crate) async fn expire(
+    store: Arc<dyn Store>,
+    bots: impl Fn() -> Vec<BotId>,
+    keep: Duration,
+    stop: CancellationToken,
+) {
+    while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(3600))).await.is_some() {
+        let before = now().saturating_sub(keep.as_millis() as u64);
+        for bot in bots() {
+            let records = Records::of(store.clone(), bot.clone());
+            let (mut all, mut cursor) = (0, None);
+            loop {
+                match records.expire(before, cursor.take()).await {
+                    Ok((removed, next)) => {
+                        all += removed;
+                        cursor = next;
+                    }
+                    Err(error) => warn!(bot.id = %bot, "old messages could not be removed: {error}"),
+                }
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            if all > 0 {
+                info!(bot.id = %bot, removed = all, "retention removed old messages and conversations");
+            }
+        }
     }
 }
 

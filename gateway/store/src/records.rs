@@ -9,6 +9,7 @@ mod conversations;
 mod keys;
 mod messages;
 mod owners;
+mod retention;
 mod rows;
 mod schedule;
 mod states;

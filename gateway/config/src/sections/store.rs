@@ -40,8 +40,6 @@ pub struct Retention {
     pub dead_letters: Duration,
     /// Dead letters of one bot, at most.
     pub dead_letters_per_bot: u64,
-    /// Audit entries.
-    pub audit: Duration,
     /// Files, from their last use.
     pub files: Duration,
 }
@@ -105,7 +103,6 @@ fn retention(section: &Section<'_>) -> Retention {
             section.number("dead_letters_per_bot", 100, 100_000_000),
             0,
         ),
-        audit: kept("audit", DAY),
         files: kept("files", HOUR),
     };
     section.finish();
