@@ -28,6 +28,10 @@ struct Progress {
     sending: bool,
     /// One call was already sent again in doubt.
     doubtful: bool,
+    /// Answers of the call under way that were lost while this process watched. A crash is no such loss: it may
+    /// have come before the request left, so it never makes a message be given up.
+    #[serde(default)]
+    lost: u32,
 }
 
 /// A delivered message.
@@ -87,7 +91,7 @@ impl Turns {
                 let (next, _) = self.stored_turn(installation, &ctx, now, OwnedCall::Job(job)).await?;
                 match next {
                     Next::Done(outcome) => return Ok(delivery(outcome, false)),
-                    Next::Ask(ask) => Progress { ask, sending: false, doubtful: false },
+                    Next::Ask(ask) => Progress { ask, sending: false, doubtful: false, lost: 0 },
                 }
             }
         };
@@ -100,12 +104,17 @@ impl Turns {
             let answers = self.sender(installation, now).send_all(&progress.ask.requests).await;
             if in_doubt(&answers) && !repeatable(&progress.ask) {
                 // The row still says "sending": the next attempt decides.
-                return Err(doubt(installation, progress.doubtful));
+                progress.lost += 1;
+                self.keep_progress(event, &progress).await?;
+                return Err(doubt(installation, progress.lost > 1));
             }
             let call = OwnedCall::Resume { memo: progress.ask.memo.clone(), answers };
             match self.stored_turn(installation, &ctx, now, call).await {
                 Ok((Next::Done(outcome), _)) => return Ok(delivery(outcome, progress.doubtful)),
-                Ok((Next::Ask(ask), _)) => progress.ask = ask,
+                Ok((Next::Ask(ask), _)) => {
+                    progress.ask = ask;
+                    progress.lost = 0;
+                }
                 Err(fault) => {
                     progress.sending = false;
                     self.keep_progress(event, &progress).await?;
@@ -149,7 +158,7 @@ impl Turns {
         progress: &mut Progress,
     ) -> Result<(), DeliveryFault> {
         match installation.on_unknown {
-            OnUnknown::Retry if !progress.doubtful => {
+            OnUnknown::Retry if progress.lost <= 1 => {
                 progress.doubtful = true;
                 Ok(())
             }

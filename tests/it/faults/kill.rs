@@ -153,19 +153,9 @@ impl Rounds {
                 .filter(|(_, text)| text.contains(" answers "))
                 .collect()
         };
-        // A message whose outcome was unknown twice is given up, and the core is told: nothing else is missing.
-        let told = || -> BTreeSet<String> {
-            let failed =
-                self.stage.core.events().into_iter().filter(|event| event.kind() == "message_failed");
-            failed
-                .filter(|event| event.body.to_string().contains("unknown"))
-                .map(|event| event.text().to_owned())
-                .collect()
-        };
         let missing = || -> Vec<String> {
-            let mut there: BTreeSet<String> =
+            let there: BTreeSet<String> =
                 texts(self.stage.telegram.messages()).into_iter().map(|(_, text)| text).collect();
-            there.extend(told());
             outgoing.difference(&there).cloned().collect()
         };
         let end = Instant::now() + Duration::from_secs(90);
@@ -178,11 +168,6 @@ impl Rounds {
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        assert!(
-            told().len() <= outgoing.len() / 50 + self.crashes.len() / 4,
-            "given up in doubt: {:?}",
-            told()
-        );
         let sent = texts(self.stage.telegram.messages());
         let counted = counts(sent.iter().map(|(_, text)| text.as_str()));
         let mut marked: BTreeSet<String> = BTreeSet::new();
@@ -202,13 +187,14 @@ impl Rounds {
             "sent more than once and not marked: {silent:?}\n{}",
             tail(&self.stage.spec)
         );
-        assert!(counted.values().all(|count| *count <= 2), "a message left more than twice: {counted:?}");
-        let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+        // Once more for each crash that came while it was on its way; three in a row would be no chance.
+        assert!(counted.values().all(|count| *count <= 3), "a message left again and again: {counted:?}");
+        let mut last = BTreeMap::<&str, u64>::new();
         for (to, text) in &sent {
             assert!(to.parse::<i64>().is_ok_and(|chat| chat >= FIRST_CHAT), "sent to {to}");
             let number = text.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0);
             let before = last.insert(to, number).unwrap_or(0);
-            assert!(number == before + 1 || number == before, "chat {to} got {number} after {before}");
+            assert!(number == before || number == before + 1, "chat {to} got {number} after {before}");
         }
     }
 
