@@ -79,6 +79,25 @@ impl std::fmt::Debug for Running {
     }
 }
 
+/// File of the data folder that names the operator's API of the gateway that runs on it.
+pub(crate) const ADMIN_ADDRESS: &str = "admin.address";
+
+/// Where operators find a gateway of which nobody said otherwise (`server.admin_listen`).
+const USUAL_ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
+
+/// Listens for operators. Where nobody chose an address, and another gateway of this machine has the usual one,
+/// any free port will do: the commands find it in the data folder.
+fn listen_admin(config: &Checked, backlog: u32) -> Result<std::net::TcpListener> {
+    let wanted = config.server.admin_listen;
+    match Edge::listen(wanted, backlog) {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && wanted == USUAL_ADMIN => {
+            let free = SocketAddr::new(wanted.ip(), 0);
+            Edge::listen(free, backlog).context("no port is free for the admin API")
+        }
+        listened => listened.with_context(|| format!("server.admin_listen: {wanted} can't be listened on")),
+    }
+}
+
 /// Starts a gateway on the current runtime.
 ///
 /// # Errors
@@ -95,7 +114,7 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         Edge::listen(address, backlog).with_context(|| format!("{key}: {address} can't be listened on"))
     };
     let public_socket = listen(config.server.listen, "server.listen")?;
-    let admin_socket = listen(config.server.admin_listen, "server.admin_listen")?;
+    let admin_socket = listen_admin(&config, backlog)?;
     let public_url = config.server.public_url(public_socket.local_addr()?);
 
     let folder = config.store.path.clone();
@@ -105,6 +124,10 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
     let store: Arc<dyn Store> = Arc::new(
         opened.map_err(|error| anyhow!("the store in {} can't be opened: {error}", folder.display()))?,
     );
+    // Under the store's lock now: the commands find the operator's API here.
+    let admin_address = admin_socket.local_addr()?;
+    std::fs::write(folder.join(ADMIN_ADDRESS), admin_address.to_string())
+        .with_context(|| format!("{} can't be written in {}", ADMIN_ADDRESS, folder.display()))?;
     let master = MasterKey::of_folder(&folder)?;
     let files = Files::open(folder.join("files")).await.context("the files folder can't be opened")?;
     let blobs = BlobStore::new(files.clone(), store.clone());
@@ -232,22 +255,6 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         None => None,
     };
     let hooks = Hooks { installations: installations.clone(), inbound: inbound.clone() };
-    let public = Edge::start(
-        public_socket,
-        EdgeOptions {
-            tls,
-            workers: config.server.workers.unwrap_or(0),
-            name: "edge",
-            limits: setup::edge_limits(&config),
-            trusted_proxies: config.server.trusted_proxies.clone(),
-        },
-        Some(hooks),
-        router,
-        metrics.clone(),
-        Listener::Public,
-    )
-    .context("the public listener can't be started")?;
-
     let operations = Arc::new(operations::Running {
         dispatch: dispatch.clone(),
         outbound: outbound.clone(),
@@ -282,10 +289,27 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         },
         None,
         admin.router(),
-        metrics,
+        metrics.clone(),
         Listener::Admin,
     )
     .context("the admin listener can't be started")?;
+
+    // Last, so that whoever sees it ready finds everything else there.
+    let public = Edge::start(
+        public_socket,
+        EdgeOptions {
+            tls,
+            workers: config.server.workers.unwrap_or(0),
+            name: "edge",
+            limits: setup::edge_limits(&config),
+            trusted_proxies: config.server.trusted_proxies.clone(),
+        },
+        Some(hooks),
+        router,
+        metrics,
+        Listener::Public,
+    )
+    .context("the public listener can't be started")?;
 
     registrar.register_changed();
     let reload = extras.file.map(|file| {

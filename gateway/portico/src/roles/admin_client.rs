@@ -15,6 +15,7 @@ use portico_net::{Client, ClientOptions, NetErrorKind, Request};
 use serde_json::Value;
 use tower::ServiceExt;
 
+use crate::assemble::ADMIN_ADDRESS;
 use crate::keys;
 use crate::offline;
 
@@ -39,7 +40,9 @@ impl AdminClient {
                 .then(|| keys::admin_token(&config.store.path))
                 .transpose()?,
         };
-        let base = format!("http://{}/admin/v1", config.server.admin_listen);
+        let said = std::fs::read_to_string(config.store.path.join(ADMIN_ADDRESS)).ok();
+        let address = said.and_then(|text| text.trim().parse().ok()).unwrap_or(config.server.admin_listen);
+        let base = format!("http://{address}/admin/v1");
         let client = Client::new(ClientOptions::default())?;
         if let Some(token) = token {
             let remote = Self::Remote { client, base: base.clone(), token };
