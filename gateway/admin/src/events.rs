@@ -111,20 +111,11 @@ pub(crate) async fn show(State(admin): State<Admin>, Path(id): Path<String>) -> 
     let event = find(&admin, &id).await?;
     let attempts = admin.store.attempts(event.id).await.map_err(store_problem)?;
     let body: Value = serde_json::from_slice(&event.body).unwrap_or(Value::Null);
-    Ok(Json(json!({
-        "id": event.id,
-        "bot": event.bot,
-        "installation": event.installation,
-        "kind": event.kind,
-        "receivedAt": portico_store::records::iso(event.received_at),
-        "conversation": event.lane.conversation,
-        "direction": direction(event.lane.dir),
-        "sequence": event.seq,
-        "outcome": event.outcome,
-        "body": body,
-        "hasRaw": !event.raw.is_empty() || event.raw_of.is_some(),
-        "attempts": attempts.iter().map(page::attempt).collect::<Vec<_>>(),
-    })))
+    let mut shown = summary(&event.summary());
+    shown["body"] = body;
+    shown["hasRaw"] = (!event.raw.is_empty() || event.raw_of.is_some()).into();
+    shown["attempts"] = attempts.iter().map(page::attempt).collect();
+    Ok(Json(shown))
 }
 
 async fn raw_request(admin: &Admin, event: &StoredEvent) -> Result<RawRequest, Problem> {

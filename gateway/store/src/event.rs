@@ -134,6 +134,22 @@ pub struct EventSummary {
     pub outcome: EventOutcome,
 }
 
+impl StoredEvent {
+    /// The event's row of the index.
+    pub fn summary(&self) -> EventSummary {
+        EventSummary {
+            id: self.id,
+            bot: self.bot.clone(),
+            installation: self.installation.clone(),
+            kind: self.kind,
+            received_at: self.received_at,
+            lane: self.lane,
+            seq: self.seq,
+            outcome: self.outcome,
+        }
+    }
+}
+
 /// Which events to list. All given conditions must hold.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
