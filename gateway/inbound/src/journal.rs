@@ -50,11 +50,16 @@ pub(crate) async fn keep(
         Ok(emitted) => emitted,
         Err(fault) => return Kept::Broken(fault.into()),
     };
+    // Events alone change no state.
+    let writes = emitted.changes.len() > emitted.events;
     let kept = if emitted.changes.is_empty() {
         Kept::Done { new: 0, repeats: 0 }
     } else {
         commit(store, Commit::of(emitted.changes)).await
     };
+    if writes {
+        installation.state_changed();
+    }
     for thread in &emitted.open {
         if let Err(error) = turns.open(installation, thread, request.received_at).await {
             return Kept::Failed(error);

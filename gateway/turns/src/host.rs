@@ -103,12 +103,22 @@ impl Host for RunHost<'_> {
 
     fn state_get(&self, scope: &Scope, key: &str) -> Option<StateValue> {
         let key = state_key(&self.installation.id, scope, key);
+        // What belongs to the whole installation is asked for with every webhook.
+        let shared = *scope == Scope::Installation;
+        if shared && let Some(row) = self.installation.remembered.get(&key) {
+            return read_state(row?, self.now);
+        }
         let row = match self.store.get_local(Table::ConnectorState, &key) {
             Some(row) => row,
             None => wait(self.store.get(Table::ConnectorState, &key)),
         };
         match row {
-            Ok(row) => read_state(row?, self.now),
+            Ok(row) => {
+                if shared {
+                    self.installation.remembered.put(key, row.clone());
+                }
+                read_state(row?, self.now)
+            }
             Err(error) => {
                 error!(installation.id = %self.installation.id, "state of a connector can't be read: {error}");
                 None

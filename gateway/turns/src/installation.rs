@@ -11,6 +11,7 @@ use portico_contract::{BotId, Connector, ConversationId, InstallationId, Millis,
 use secrecy::SecretString;
 use serde_json::Value;
 
+use crate::remembered::Remembered;
 use crate::{PreparedChecks, Secrets};
 
 /// What happens to a message whose outcome at the provider is unknown (guarantee O3).
@@ -92,6 +93,8 @@ pub struct Installation {
     pub keep_headers: Vec<String>,
     /// Lane of events without a thread.
     pub own_lane: ConversationId,
+    /// State entries read a moment ago.
+    pub(crate) remembered: Remembered,
     attention: ArcSwap<Option<Attention>>,
     panics: Mutex<Vec<Millis>>,
     paused_until: AtomicU64,
@@ -127,10 +130,16 @@ impl Installation {
             max_age: spec.max_age,
             max_body: spec.max_body,
             connector: spec.connector,
+            remembered: Remembered::default(),
             attention: ArcSwap::from_pointee(None),
             panics: Mutex::new(Vec::new()),
             paused_until: AtomicU64::new(0),
         })
+    }
+
+    /// State of the installation was written, or is not what a turn believed: read it again.
+    pub fn state_changed(&self) {
+        self.remembered.forget();
     }
 
     /// The conversation of a thread.

@@ -17,6 +17,7 @@ mod guard;
 mod host;
 mod installation;
 mod job;
+mod remembered;
 mod run;
 mod secrets;
 mod send;

@@ -221,7 +221,12 @@ impl Turns {
         loop {
             let turn = self.turn_anywhere(installation, ctx, now, call.clone()).await?;
             let emitted = changes::webhook_changes(installation, turn.effects, bytes::Bytes::new(), now)?;
-            match self.store_effects(installation, emitted, now).await {
+            let writes = emitted.changes.len() > emitted.events;
+            let stored = self.store_effects(installation, emitted, now).await;
+            if writes {
+                installation.state_changed();
+            }
+            match stored {
                 Ok(opened) => return Ok((turn.next, opened)),
                 Err(StoreError::Conflict { .. }) if tries < MAX_CONFLICTS => tries += 1,
                 Err(error) => return Err(store_fault(&error)),
