@@ -20,6 +20,7 @@ mod files;
 mod lane;
 mod port;
 mod retention;
+mod sealed;
 mod table;
 
 #[cfg(any(test, feature = "memory"))]
@@ -42,4 +43,5 @@ pub use port::{
     DiskLevel, Health, Lease, NodeId, Page, Row, Signals, Stats, Store, SweepReport, VerifyReport,
 };
 pub use retention::Retention;
+pub use sealed::{SealError, Sealed, SealingKey};
 pub use table::{Key, KeyRange, Table};
