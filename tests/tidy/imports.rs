@@ -37,14 +37,9 @@ fn allowed(name: &str) -> &'static [&'static str] {
             "portico-telemetry",
             "portico-turns",
         ],
-        "portico-admin" => &[
-            "portico-contract",
-            "portico-inbound",
-            "portico-problem",
-            "portico-store",
-            "portico-telemetry",
-            "portico-turns",
-        ],
+        "portico-admin" => {
+            &["portico-contract", "portico-inbound", "portico-problem", "portico-store", "portico-turns"]
+        }
         "portico-edge" => {
             &["portico-contract", "portico-inbound", "portico-problem", "portico-telemetry", "portico-turns"]
         }

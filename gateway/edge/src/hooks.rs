@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::response::IntoResponse;
@@ -15,7 +14,7 @@ use portico_inbound::Inbound;
 use portico_problem::{Kind, Problem};
 use portico_telemetry::Metrics;
 use portico_telemetry::metrics::{Limit, Refusal};
-use portico_turns::Installations;
+use portico_turns::{Installations, now};
 
 use crate::body::{self, BodyError};
 use crate::limits::RateLimits;
@@ -128,10 +127,6 @@ impl Desk {
         self.metrics.refusals.inc(reason);
         close(problem.into_response())
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 pub(crate) fn too_many(message: &str, wait: u64) -> Response<Body> {

@@ -43,13 +43,7 @@ pub use revise::MessageChange;
 pub use schedule::{Bots, Scheduler};
 pub use settle::UNREACHABLE;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Milliseconds since 1970.
-fn now() -> portico_contract::Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
+use portico_turns::now;
 
 #[cfg(test)]
 mod tests;

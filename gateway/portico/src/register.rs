@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::upkeep::now;
+use portico_turns::now;
 
 /// Registers what needs it.
 #[derive(Clone)]

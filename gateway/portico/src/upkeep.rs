@@ -1,21 +1,16 @@
 //! What is done now and then: retention, figures for metrics.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use portico_contract::BotId;
 use portico_store::records::Records;
 use portico_store::{DiskLevel, Store};
 use portico_telemetry::Metrics;
 use portico_telemetry::metrics;
-use portico_turns::BlobStore;
+use portico_turns::{BlobStore, now};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-
-/// Milliseconds since 1970.
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
-}
 
 /// Removes what retention no longer keeps: a bounded amount each minute, more while there is more.
 pub(crate) async fn sweep(store: Arc<dyn Store>, stop: CancellationToken) {

@@ -5,12 +5,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use parking_lot::Mutex;
-use portico_contract::{BotId, Millis};
+use portico_contract::BotId;
 use portico_kit::signature::Hmac256;
 use portico_problem::Problem;
 use portico_store::{Change, Commit, StoreError};
@@ -110,11 +110,7 @@ fn limiter(rate: Rate) -> DefaultDirectRateLimiter {
     RateLimiter::direct(quota.allow_burst(burst))
 }
 
-/// Milliseconds since 1970.
-pub(crate) fn now() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
+pub(crate) use portico_turns::now;
 
 /// Others kept changing the same thing.
 pub(crate) fn too_busy() -> Problem {

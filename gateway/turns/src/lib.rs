@@ -28,6 +28,6 @@ pub use checks::{CheckRefusal, PreparedChecks};
 pub use deliver::{Delivery, DeliveryFault};
 pub use installation::{Attention, Installation, InstallationSpec, Installations, OnUnknown};
 pub use job::{Finished, Job};
-pub use run::Turns;
+pub use run::{Turns, now};
 pub use secrets::Secrets;
 pub use send::ExchangeLimits;

@@ -38,7 +38,7 @@ impl std::fmt::Debug for Turns {
 }
 
 /// Milliseconds since 1970.
-pub(crate) fn now() -> Millis {
+pub fn now() -> Millis {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
 }
 
