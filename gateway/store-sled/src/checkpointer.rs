@@ -19,12 +19,13 @@ use crate::blocks::{self, Events};
 use crate::checkpoint::Checkpoint;
 use crate::decide::bad_row;
 use crate::frame;
-use crate::index::Writer;
+use crate::index::{Sum, Writer};
 use crate::mem::Mem;
+use crate::mend;
 use crate::op::Tree;
+use crate::options::Options;
 use crate::record::Names;
 use crate::shared::Shared;
-use crate::sled_engine::Sled;
 
 type Done = Vec<tokio::sync::oneshot::Sender<Result<(), StoreError>>>;
 type Work = Box<dyn FnOnce(&Shared, &mut Indexer) + Send>;
@@ -73,8 +74,12 @@ impl IndexThread {
     ) -> Result<T, StoreError> {
         let (answer, wait) = tokio::sync::oneshot::channel();
         self.send(Message::Run(Box::new(move |shared, indexer| {
+            let result = work(shared, indexer);
+            if let Err(StoreError::Damaged(why)) = &result {
+                indexer.doubt.get_or_insert_with(|| why.clone());
+            }
             // Whoever asked may have gone.
-            let _gone = answer.send(work(shared, indexer));
+            let _gone = answer.send(result);
         })));
         wait.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the store is closing".into())))
     }
@@ -86,17 +91,45 @@ pub(crate) struct Indexer {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) path: PathBuf,
     pub(crate) cache_bytes: u64,
+    /// Why all rows are to be looked at before the next window is written.
+    pub(crate) doubt: Option<String>,
+    /// Why the engine is closed for good and must be made again.
+    pub(crate) broken: Option<String>,
+    /// The last snapshot could not be written, and the log says so.
+    snapshot_failed: bool,
 }
 
 /// Pause between two tries to write a window.
 const RETRY: Duration = Duration::from_secs(1);
+/// The longest pause after tries that failed though there was room: two to this power.
+const LONGEST: u32 = 5;
+/// Failures of an engine whose rows are all whole, after which it is made again.
+const PATIENCE: u32 = 3;
 
 impl Indexer {
+    pub(crate) fn new(writer: Writer, checkpoint: Checkpoint, options: &Options) -> Self {
+        let (path, cache_bytes) = (options.path.clone(), options.cache_bytes);
+        Self { writer, checkpoint, path, cache_bytes, doubt: None, broken: None, snapshot_failed: false }
+    }
+
+    /// Whether rows that were read are those that were written.
+    pub(crate) fn compare(&self, found: Sum) -> Result<(), StoreError> {
+        if found == self.writer.sum {
+            return Ok(());
+        }
+        let (found, written) = (found.count, self.writer.sum.count);
+        Err(StoreError::Damaged(if found == written {
+            format!("of the {found} rows of the index some are not as they were written")
+        } else {
+            format!("the index holds {found} rows, {written} were written")
+        }))
+    }
+
     pub(crate) fn engine_folder(&self, generation: u32) -> PathBuf {
         engine_folder(&self.path, generation)
     }
 
-    fn checkpoint_path(&self) -> PathBuf {
+    pub(crate) fn checkpoint_path(&self) -> PathBuf {
         self.path.join("checkpoint")
     }
 
@@ -202,34 +235,6 @@ impl Indexer {
         }
         Ok(())
     }
-
-    /// Opens the engine again after it failed, for instance on a full disk.
-    fn reopen(&mut self, shared: &Shared) -> Result<(), StoreError> {
-        shared.index.set(None);
-        let folder = self.engine_folder(self.checkpoint.generation);
-        // sled lets go of its lock with its last handle; readers may hold one for a moment.
-        self.writer.engine = Arc::new(crate::engine::Closed);
-        let mut opened = Sled::open(&folder, self.cache_bytes);
-        for _ in 0..20 {
-            if opened.is_ok() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-            opened = Sled::open(&folder, self.cache_bytes);
-        }
-        let engine: Arc<dyn crate::engine::Engine> = Arc::new(opened?);
-        let mut sum = crate::index::Sum::default();
-        for tree in Tree::ALL {
-            for row in engine.range(tree, Bound::Unbounded, Bound::Unbounded, false) {
-                let (key, value) = row?;
-                crate::index::check(tree, &key, &value)?;
-                sum.add(tree, &key, &value);
-            }
-        }
-        self.writer = Writer { engine: engine.clone(), sum };
-        shared.index.set(Some(engine));
-        Ok(())
-    }
 }
 
 type Pair = (Vec<u8>, Vec<u8>);
@@ -262,64 +267,99 @@ pub(crate) fn run(shared: &Shared, mut indexer: Indexer, messages: &mpsc::Receiv
     }
 }
 
-/// Room that a window may need in the engine.
-fn has_room(shared: &Shared, mem: &Mem) -> bool {
-    match shared.segments.disk.space(&shared.options.path) {
-        Ok(space) => space.free > 3 * mem.bytes as u64 + 1024 * 1024,
-        Err(_) => true,
+/// Writes a snapshot when it is time; the next window tries again where that failed.
+fn snapshot_if_due(shared: &Shared, indexer: &mut Indexer) {
+    let written = is_snapshot_due(shared, indexer)
+        .and_then(|due| if due { crate::sweep::take_snapshot(shared, indexer) } else { Ok(()) });
+    let failed = written.is_err();
+    if let Err(error) = written {
+        if !indexer.snapshot_failed {
+            tracing::error!("no snapshot of the index was written: {error}");
+        }
+        if let StoreError::Damaged(why) = error {
+            indexer.doubt.get_or_insert(why);
+        }
     }
+    indexer.snapshot_failed = failed;
 }
 
-/// Writes a snapshot once the log has grown enough since the last one.
-fn snapshot_if_due(shared: &Shared, indexer: &mut Indexer) -> Result<(), StoreError> {
+/// Whether the log has grown enough since the last snapshot.
+fn is_snapshot_due(shared: &Shared, indexer: &Indexer) -> Result<bool, StoreError> {
+    // The numbers that a salvage gave are in no log.
+    if shared.path("salvaged").exists() {
+        return Ok(true);
+    }
     let last =
         crate::snapshot::list(&indexer.path)?.last().and_then(|path| crate::snapshot::position_of(path));
     let (from, to) = (frame::split(last.unwrap_or(1 << 32)).0, frame::split(indexer.checkpoint.position).0);
     let grown = u64::from(to.saturating_sub(from)) * u64::from(shared.segments.bytes);
     // A large index is written less often, so that snapshots stay a small part of all writing.
-    if grown < shared.options.snapshot_bytes.max(2 * indexer.writer.sum.live) {
-        return Ok(());
-    }
-    crate::sweep::take_snapshot(shared, indexer)
+    Ok(grown >= shared.options.snapshot_bytes.max(2 * indexer.writer.sum.live))
 }
 
 /// Writes a window, again and again until it is written: it stays readable in memory meanwhile.
 fn flush(shared: &Shared, indexer: &mut Indexer, mem: &Mem) -> Result<(), StoreError> {
     let mut tries = 0;
+    let mut failed = 0;
+    mend::look_into_doubts(shared, indexer);
     loop {
         // A full disk is waited for, whatever the levels are set to; sled would not survive it.
-        let waits = !has_room(shared, mem);
+        let waits = !mend::has_room_for(shared, indexer, mem);
         shared.index_waits.store(waits, Ordering::Relaxed);
         if waits && shared.level() < DiskLevel::RefuseHooks {
             shared.set_level(DiskLevel::RefuseHooks);
         }
-        let result = if waits { Err(shared.disk_full()) } else { indexer.flush(mem) };
-        match result {
-            Ok(()) => {
-                *shared.index_problem.lock() = None;
+        let result = match indexer.broken.clone() {
+            _ if waits => Err(shared.disk_full()),
+            Some(why) => mend::make_again(shared, indexer, mem, &why),
+            None => indexer.flush(mem).map(|()| {
                 shared.checkpointed.store(mem.upto, Ordering::Relaxed);
                 shared.state.write().thaw();
-                shared.queue.nudge();
-                if let Err(error) = snapshot_if_due(shared, indexer) {
-                    tracing::error!("no snapshot of the index was written: {error}");
-                }
-                return Ok(());
+            }),
+        };
+        let Err(error) = result else {
+            *shared.index_problem.lock() = None;
+            shared.queue.nudge();
+            snapshot_if_due(shared, indexer);
+            return Ok(());
+        };
+        tries += 1;
+        let closes = shared.queue.is_closed() || shared.closing.load(Ordering::Relaxed);
+        let closing = closes && (tries > 3 || indexer.broken.is_some());
+        if closing || shared.is_failed.load(Ordering::Acquire) {
+            return Err(error);
+        }
+        if let Some(why) = &indexer.broken {
+            failed += u32::from(!waits && !matches!(error, StoreError::DiskFull { .. }));
+            if tries == 1 {
+                tracing::warn!("the index could not be made again yet, it is tried until it is: {error}");
             }
-            Err(error) => {
-                tries += 1;
-                if tries == 1 {
-                    tracing::error!("the index cannot be written, the log goes on: {error}");
-                }
-                *shared.index_problem.lock() = Some(format!("the index is behind: {error}"));
-                if shared.queue.is_closed() && tries > 3 || shared.is_failed.load(Ordering::Acquire) {
-                    return Err(error);
-                }
-                if !waits && let Err(error) = indexer.reopen(shared) {
-                    tracing::error!("the index cannot be opened again: {error}");
-                    *shared.index_problem.lock() = Some(format!("{error}; a restart rebuilds the index"));
-                }
-                std::thread::sleep(RETRY);
+            *shared.index_problem.lock() = Some(format!("{}; the last try: {error}", mend::problem(why)));
+        } else {
+            if tries == 1 {
+                tracing::error!("the index cannot be written, the log goes on: {error}");
             }
+            *shared.index_problem.lock() = Some(format!("the index is behind: {error}"));
+            failed += u32::from(!waits);
+            if !waits && !mend::reopen(shared, indexer, &error, failed > PATIENCE) {
+                // Nothing to wait for: what is broken stays so.
+                (tries, failed) = (0, 0);
+                continue;
+            }
+        }
+        pause(shared, if indexer.broken.is_some() && !waits { failed } else { 0 });
+    }
+}
+
+/// Waits before the next try: a second, longer after one that made the index again in vain; not longer than
+/// until there is more room.
+fn pause(shared: &Shared, failed: u32) {
+    let free = || shared.segments.disk.space(&shared.options.path).map_or(0, |space| space.free);
+    let before = free();
+    for _ in 0..1 << failed.min(LONGEST) {
+        std::thread::sleep(RETRY);
+        if shared.queue.is_closed() || free() > before.saturating_add(mend::MARGIN) {
+            return;
         }
     }
 }

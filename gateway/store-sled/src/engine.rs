@@ -34,7 +34,7 @@ pub(crate) trait Engine: Send + Sync {
 pub(crate) struct Closed;
 
 fn closed<T>() -> Result<T, StoreError> {
-    Err(StoreError::Unavailable("the index is being opened again".into()))
+    Err(StoreError::Unavailable("the index is being opened or made again".into()))
 }
 
 impl Engine for Closed {

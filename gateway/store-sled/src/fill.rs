@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use portico_store::DiskLevel;
 
-use crate::segments::gone;
+use crate::frame;
+use crate::mend::MARGIN;
+use crate::segments::{START, gone, read_header};
 use crate::shared::Shared;
 
 /// Zeros in a new store's first segment before it opens; the rest follows in the background.
@@ -150,6 +152,7 @@ fn fill(shared: &Shared) -> Result<bool, ()> {
             Ok(true)
         }
         Err(error) => {
+            let known = inner.full || inner.problem.is_some();
             inner.full = error.kind() == io::ErrorKind::StorageFull;
             let full = inner.full;
             if !full {
@@ -159,7 +162,9 @@ fn fill(shared: &Shared) -> Result<bool, ()> {
             if full {
                 shared.set_level(DiskLevel::SettleOnly);
             }
-            tracing::warn!("cannot prepare the log: {error}");
+            if !known {
+                tracing::warn!("cannot prepare the log, it is tried again: {error}");
+            }
             shared.filler.changed.notify_all();
             return Err(());
         }
@@ -177,8 +182,33 @@ fn extend(shared: &Shared, segment: u32, from: u32, to: u32) -> io::Result<()> {
 }
 
 fn make_next(shared: &Shared, segment: u32) -> io::Result<File> {
-    let make = || shared.segments.make(segment, shared.segments.bytes);
+    if let Some(file) = made_before(shared, segment) {
+        return Ok(file);
+    }
+    let make = || {
+        // Not into what the index needs: it would meet the end of the disk in the midst of a write, before this
+        // gives its part of a segment back.
+        let bytes = shared.segments.bytes;
+        match shared.segments.disk.space(&shared.options.path) {
+            Ok(space) if space.free < u64::from(bytes).saturating_add(MARGIN) => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            _ => shared.segments.make(segment, bytes),
+        }
+    };
     make().or_else(|error| give_up_reserve(shared, error).and_then(|()| make()))
+}
+
+/// The segment that the last process had made ahead and never wrote to.
+fn made_before(shared: &Shared, segment: u32) -> Option<File> {
+    if !shared.segments.path(segment).exists() {
+        return None;
+    }
+    let bytes = shared.segments.read_all(segment).ok()?;
+    let whole = read_header(&bytes, segment) == Some((shared.segments.store, shared.segments.bytes))
+        && bytes.len() == shared.segments.bytes as usize
+        && bytes.get(START..).is_some_and(frame::is_empty);
+    if whole { shared.segments.open_for_writing(segment).ok() } else { None }
 }
 
 /// Removes the reserve file when room ran out; the error stays when there is none to remove.

@@ -7,6 +7,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -22,6 +23,8 @@ const PART: usize = MAX_VALUE - SEAL;
 
 pub(crate) struct Index {
     engine: RwLock<Option<Arc<dyn Engine>>>,
+    /// A reader has met a damaged row: the index thread is to look at all of them.
+    doubted: AtomicBool,
 }
 
 /// Order-independent sum over rows: how many, which, how large.
@@ -115,11 +118,11 @@ fn parts_of(data: &[u8]) -> Result<(usize, u16), Bad> {
 
 impl Index {
     pub(crate) fn new(engine: Arc<dyn Engine>) -> Self {
-        Self { engine: RwLock::new(Some(engine)) }
+        Self { engine: RwLock::new(Some(engine)), doubted: AtomicBool::new(false) }
     }
 
     pub(crate) fn engine(&self) -> Result<Arc<dyn Engine>, StoreError> {
-        let missing = || StoreError::Unavailable("the index is being opened again".into());
+        let missing = || StoreError::Unavailable("the index is being opened or made again".into());
         self.engine.read().clone().ok_or_else(missing)
     }
 
@@ -127,7 +130,23 @@ impl Index {
         *self.engine.write() = engine;
     }
 
+    /// Whether a damaged row was met since this was last asked.
+    pub(crate) fn take_doubt(&self) -> bool {
+        self.doubted.swap(false, Ordering::Relaxed)
+    }
+
+    fn note_damage<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Damaged(_)) = &result {
+            self.doubted.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
     pub(crate) fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Cell>, StoreError> {
+        self.note_damage(self.read(tree, key))
+    }
+
+    fn read(&self, tree: Tree, key: &[u8]) -> Result<Option<Cell>, StoreError> {
         let engine = self.engine()?;
         let Some(value) = engine.get(tree, key)? else { return Ok(None) };
         self.open(&*engine, tree, key, value).map(Some)
@@ -175,6 +194,17 @@ impl Index {
         reverse: bool,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Cell)>, StoreError> {
+        self.note_damage(self.read_range(tree, from, to, reverse, limit))
+    }
+
+    fn read_range(
+        &self,
+        tree: Tree,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        reverse: bool,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Cell)>, StoreError> {
         let engine = self.engine()?;
         let mut rows = Vec::new();
         for row in engine.range(tree, from, to, reverse).take(limit) {
@@ -188,6 +218,19 @@ impl Index {
         }
         Ok(rows)
     }
+}
+
+/// Reads and checks every row of an engine.
+pub(crate) fn sum_of(engine: &dyn Engine) -> Result<Sum, StoreError> {
+    let mut sum = Sum::default();
+    for tree in Tree::ALL {
+        for row in engine.range(tree, Bound::Unbounded, Bound::Unbounded, false) {
+            let (key, value) = row?;
+            check(tree, &key, &value)?;
+            sum.add(tree, &key, &value);
+        }
+    }
+    Ok(sum)
 }
 
 /// The one writer of the engine; keeps the sum over all rows.

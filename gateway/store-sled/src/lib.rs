@@ -10,7 +10,7 @@
 //!                          └──frozen window each 30 s or 64 MiB──▶ portico-index ──▶ sled/, checkpoint, snap/
 //! ```
 //! Modules in reading order: `store` (the port), `decide` and `state` (what a commit does), `committer`,
-//! `frame` and `record` (the log's formats), `checkpointer` and `index` (sled behind), `recover`.
+//! `frame` and `record` (the log's formats), `checkpointer` and `index` (sled behind), `recover`, `mend`.
 
 mod backup;
 mod blocks;
@@ -29,11 +29,13 @@ mod listing;
 mod load;
 mod lock;
 mod mem;
+mod mend;
 mod note;
 mod op;
 mod options;
 mod queue;
 mod read;
+mod recent;
 mod record;
 mod recover;
 mod relay;

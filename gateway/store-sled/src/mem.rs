@@ -45,6 +45,14 @@ impl Mem {
         }
     }
 
+    /// Forgets all rows of a tree, deleted ones as well.
+    pub(crate) fn clear(&mut self, tree: Tree) {
+        for (key, cell) in std::mem::take(&mut self.trees[tree as usize]) {
+            let size = key.len() + 120 + cell.map_or(0, |cell| cell.data.len());
+            self.bytes = self.bytes.saturating_sub(size);
+        }
+    }
+
     pub(crate) fn put_event(&mut self, id: EventId, row: EventRow) {
         if self.events.insert(id, row).is_none() {
             self.bytes += 200;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -38,6 +39,28 @@ struct Waiting {
     /// Something other than a job changed.
     nudged: bool,
     asleep: bool,
+    /// Thread of the last who is about to wake it.
+    caller: Option<ThreadId>,
+}
+
+/// A wake of the committer that is due.
+pub(crate) struct Call<'a> {
+    queue: Option<&'a Queue>,
+}
+
+impl Call<'_> {
+    /// Whether there is anybody to wake.
+    pub(crate) fn is_due(&self) -> bool {
+        self.queue.is_some()
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if let Some(queue) = self.queue {
+            queue.changed.notify_one();
+        }
+    }
 }
 
 #[derive(Default)]
@@ -47,19 +70,19 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Queues a job; false when the store has closed.
-    pub(crate) fn push(&self, job: Job) -> bool {
+    /// Queues a job; `None` when the store has closed. The committer is woken once what is given back is dropped:
+    /// whoever lets other tasks of the runtime go first brings it all of their jobs by one wake.
+    #[must_use = "until it is dropped the committer may sleep"]
+    pub(crate) fn push(&self, job: Job) -> Option<Call<'_>> {
         let mut waiting = self.waiting.lock();
         if waiting.closed {
-            return false;
+            return None;
         }
         waiting.jobs.push_back(job);
-        let asleep = waiting.asleep;
-        drop(waiting);
-        if asleep {
-            self.changed.notify_one();
-        }
-        true
+        // One caller of a thread wakes it, and its others ride along; a thread never waits for another's.
+        let caller = Some(std::thread::current().id());
+        let calls = waiting.asleep && std::mem::replace(&mut waiting.caller, caller) != caller;
+        Some(Call { queue: calls.then_some(self) })
     }
 
     /// Makes the committer look at things again.
@@ -95,6 +118,7 @@ impl Queue {
                 }
             };
             waiting.asleep = false;
+            waiting.caller = None;
             if late {
                 break;
             }

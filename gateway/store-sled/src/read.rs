@@ -81,6 +81,16 @@ impl Shared {
         self.index.get(tree, key)
     }
 
+    /// A row of the port's tables that memory did not know in this generation of the state.
+    pub(crate) fn below(&self, generation: u64, key: &[u8]) -> Result<Option<Cell>, StoreError> {
+        if let Some(known) = self.recent.get(generation, key) {
+            return Ok(known);
+        }
+        let cell = self.index.get(Tree::Rows, key)?;
+        self.recent.put(generation, key, cell.as_ref());
+        Ok(cell)
+    }
+
     /// At most `limit` rows of a tree between two keys, memory laid over the engine.
     pub(crate) fn range(
         &self,
@@ -146,7 +156,15 @@ impl Shared {
     }
 
     pub(crate) fn row(&self, table: Table, key: &Key) -> Result<Option<Row>, StoreError> {
-        let cell = self.cell(Tree::Rows, &row_key(table, &key.0))?;
+        let key = row_key(table, &key.0);
+        let generation = {
+            let state = self.state.read();
+            if let Some(known) = state.cell(Tree::Rows, &key) {
+                return Ok(known.map(|cell| Row { value: cell.data.clone(), version: cell.version }));
+            }
+            state.generation
+        };
+        let cell = self.below(generation, &key)?;
         Ok(cell.map(|cell| Row { value: cell.data, version: cell.version }))
     }
 
@@ -244,7 +262,7 @@ impl Shared {
             found.clear();
             let mut begun: Option<(u64, u64)> = None;
             loop {
-                let missing = {
+                let (missing, generation) = {
                     let state = self.state.read();
                     let Some(lane) = state.lanes.get(&at) else {
                         return Ok((Vec::new(), false));
@@ -269,7 +287,7 @@ impl Shared {
                         let attempts = if seq == head { lane.attempts } else { entry.attempts };
                         found.push(Pend { attempts, ..*entry });
                     }
-                    missing
+                    (missing, state.generation)
                 };
                 let Some((first, from, end)) = missing else { return Ok((found, false)) };
                 let key = chunk_key(at, first);
@@ -279,6 +297,10 @@ impl Shared {
                 let before = found.len();
                 found.extend(run.into_iter().filter(|entry| (from..end).contains(&entry.seq)));
                 if found.len() == before {
+                    // The index was made again meanwhile, with other rows.
+                    if self.state.read().generation != generation {
+                        continue 'again;
+                    }
                     return Err(bad_row(Tree::Chunk, &key));
                 }
             }
@@ -301,7 +323,9 @@ impl Shared {
             }
             bytes += length;
             let event = self.kept_event(&entry.event, entry.place)?;
-            entries.push(Entry { seq: entry.seq, replay: entry.replay, attempts: entry.attempts, event });
+            let Pend { seq, replay, attempts, place, .. } = entry;
+            let fresh = !replay && place.position() >= self.opened_at;
+            entries.push(Entry { seq, replay, attempts, fresh, event });
         }
         Ok(Some(entries))
     }

@@ -1,7 +1,8 @@
 //! Opening: the index as of its checkpoint, and the log from there on.
 //!
 //! The log is the truth. Where the index fails to open, fails a checksum, or lacks rows, it is moved aside and
-//! made again from the newest snapshot, or from the first segment on. Where the log itself is broken with
+//! made again from the newest snapshot, or from the first segment on; `mend` does so, with what stands here,
+//! while the store runs. Where the log itself is broken with
 //! whole frames behind, nothing is guessed: the store refuses to open and names the place.
 
 use std::fs::File;
@@ -65,7 +66,7 @@ pub(crate) fn recover(options: &Options) -> Result<Recovered, StoreError> {
     let segments = Segments::new(log, bytes, store, options.disk.clone());
     let mut why = match found {
         Found::Whole(checkpoint) if checkpoint.store == store => {
-            match attempt(options, &segments, &numbers, checkpoint) {
+            match attempt(options, &segments, &numbers, checkpoint, None) {
                 Ok((state, indexer, end)) => return finish(state, indexer, segments, end, None),
                 Err(Failure::Log(error)) => return Err(error),
                 Err(Failure::Index(error)) => error.to_string(),
@@ -88,7 +89,7 @@ pub(crate) fn recover(options: &Options) -> Result<Recovered, StoreError> {
                 continue;
             }
         };
-        match attempt(options, &segments, &numbers, base) {
+        match attempt(options, &segments, &numbers, base, None) {
             Ok((state, indexer, end)) => {
                 let from = source.map_or("the whole log".to_owned(), |path| path.display().to_string());
                 let notice = format!("the index was made again from {from}, since {why}");
@@ -144,7 +145,7 @@ fn create(options: &Options) -> Result<Recovered, StoreError> {
         ..Checkpoint::default()
     };
     let writer = Writer { engine, sum: Default::default() };
-    let mut indexer = Indexer { writer, checkpoint, path: path.clone(), cache_bytes: options.cache_bytes };
+    let mut indexer = Indexer::new(writer, checkpoint, options);
     let segments = Segments::new(path.join("log"), bytes, store, options.disk.clone());
     indexer.finish(checkpoint.position, 0)?;
     // Last, since a log makes the store one that was used.
@@ -156,8 +157,16 @@ fn create(options: &Options) -> Result<Recovered, StoreError> {
     Ok(Recovered { state, indexer, segments, file, segment: 1, offset: START as u32, filled, notice: None })
 }
 
+/// How far an index is made again while the store runs, and whether it may go on.
+pub(crate) struct Goal<'a> {
+    /// Log position, synced, at which a frame ends.
+    pub(crate) end: u64,
+    /// Asked before each window with its bytes.
+    pub(crate) may: &'a dyn Fn(u64) -> Result<(), StoreError>,
+}
+
 /// Where reading the log ended.
-struct End {
+pub(crate) struct End {
     segment: u32,
     offset: usize,
     /// Something stands behind the end and must be wiped.
@@ -165,19 +174,25 @@ struct End {
     length: usize,
 }
 
-enum Failure {
+pub(crate) enum Failure {
     Index(StoreError),
     Log(StoreError),
 }
 
-/// Loads the index of a checkpoint and applies the log after it.
-fn attempt(
+/// Loads the index of a checkpoint and applies the log after it, to its end or to a goal.
+pub(crate) fn attempt(
     options: &Options,
     segments: &Segments,
     numbers: &[u32],
     checkpoint: Checkpoint,
+    goal: Option<&Goal<'_>>,
 ) -> Result<(State, Indexer, End), Failure> {
     let folder = engine_folder(&options.path, checkpoint.generation);
+    // sled would make an empty one, and a checkpoint that is not clean has no sum to tell it by.
+    if !folder.is_dir() {
+        let missing = format!("the index folder {} is missing", folder.display());
+        return Err(Failure::Index(StoreError::Damaged(missing)));
+    }
     let engine: Arc<dyn Engine> = Arc::new(Sled::open(&folder, options.cache_bytes).map_err(Failure::Index)?);
     let (mut state, sum) = load::state_of(&engine, now()).map_err(Failure::Index)?;
     state.version = state.version.max(checkpoint.version);
@@ -186,9 +201,9 @@ fn attempt(
         return Err(Failure::Index(StoreError::Damaged(missing)));
     }
     let writer = Writer { engine: engine.clone(), sum };
-    let path = options.path.clone();
-    let mut indexer = Indexer { writer, checkpoint, path, cache_bytes: options.cache_bytes };
-    let end = replay(options, segments, numbers, &mut state, &mut indexer)?;
+    let checkpoint = Checkpoint { sum, ..checkpoint };
+    let mut indexer = Indexer::new(writer, checkpoint, options);
+    let end = replay(options, segments, numbers, &mut state, &mut indexer, goal)?;
     if options.path.join("salvaged").exists() {
         let lost = load::close_holes(&mut state, &Index::new(engine.clone())).map_err(Failure::Index)?;
         tracing::warn!(lost, "the log was salvaged: {lost} unsettled entries are lost");
@@ -204,18 +219,24 @@ fn damage(segment: u32, offset: usize, what: &str) -> Failure {
     )))
 }
 
-/// Applies all frames from the checkpoint on.
+/// Applies all frames from the checkpoint on, or those up to a goal.
 fn replay(
     options: &Options,
     segments: &Segments,
     numbers: &[u32],
     state: &mut State,
     indexer: &mut Indexer,
+    goal: Option<&Goal<'_>>,
 ) -> Result<End, Failure> {
     let (mut segment, offset) = frame::split(indexer.checkpoint.position);
     let mut offset = offset as usize;
     let mut names = Names::default();
+    let reached =
+        |segment, offset: usize| goal.is_some_and(|goal| frame::position(segment, offset as u32) >= goal.end);
     loop {
+        if reached(segment, offset) {
+            return Ok(End { segment, offset, torn: false, length: offset });
+        }
         if !numbers.contains(&segment) {
             return Err(damage(segment, 0, "is missing, needed"));
         }
@@ -226,6 +247,9 @@ fn replay(
         }
         state.segments.entry(segment).or_default();
         let ended = loop {
+            if reached(segment, offset) {
+                return Ok(End { segment, offset, torn: false, length: offset });
+            }
             let frame = match frame::read(&bytes, offset, segment) {
                 frame::Found::Whole(frame) => frame,
                 frame::Found::Nothing | frame::Found::Broken => break false,
@@ -246,6 +270,9 @@ fn replay(
             offset = frame.next;
             if state.mem.bytes as u64 > options.checkpoint_bytes {
                 let mem = state.freeze(frame::position(segment, offset as u32), usize::MAX);
+                if let Some(goal) = goal {
+                    (goal.may)(mem.bytes as u64).map_err(Failure::Index)?;
+                }
                 indexer.flush(&mem).map_err(Failure::Index)?;
                 state.thaw();
             }
@@ -254,6 +281,9 @@ fn replay(
             segment += 1;
             offset = START;
             continue;
+        }
+        if goal.is_some() {
+            return Err(damage(segment, offset, "is damaged"));
         }
         // What was written later than the frame that is missing here proves that this one was synced.
         let mut at = offset;
@@ -310,14 +340,20 @@ fn other_generations(indexer: &Indexer) -> Result<Vec<std::path::PathBuf>, Store
     Ok(others)
 }
 
-/// Moves the index aside; the answer is its highest generation.
-fn set_aside(path: &Path) -> Result<u32, StoreError> {
-    let sled = path.join("sled");
+/// The highest generation that has a folder; 0 for none.
+pub(crate) fn highest_generation(path: &Path) -> Result<u32, StoreError> {
     let mut highest = 0;
-    for entry in io("list sled/", std::fs::read_dir(&sled))? {
+    for entry in io("list sled/", std::fs::read_dir(path.join("sled")))? {
         let name = io("list sled/", entry)?.file_name();
         highest = highest.max(name.to_str().and_then(|name| name.parse().ok()).unwrap_or(0));
     }
+    Ok(highest)
+}
+
+/// Moves the index aside; the answer is its highest generation.
+fn set_aside(path: &Path) -> Result<u32, StoreError> {
+    let sled = path.join("sled");
+    let highest = highest_generation(path)?;
     let aside = path.join("sled.damaged");
     if aside.exists() {
         io("remove an older damaged index", std::fs::remove_dir_all(&aside))?;
@@ -329,7 +365,7 @@ fn set_aside(path: &Path) -> Result<u32, StoreError> {
 }
 
 /// Makes a new engine from a snapshot, or an empty one for the whole log.
-fn rebuild(
+pub(crate) fn rebuild(
     options: &Options,
     segments: &Segments,
     numbers: &[u32],
@@ -337,6 +373,9 @@ fn rebuild(
     generation: u32,
 ) -> Result<Checkpoint, StoreError> {
     let folder = engine_folder(&options.path, generation);
+    if folder.exists() {
+        io("clear a half-made index", std::fs::remove_dir_all(&folder))?;
+    }
     let engine: Arc<dyn Engine> = Arc::new(Sled::open(&folder, options.cache_bytes)?);
     let mut writer = Writer { engine, sum: Default::default() };
     let (position, version) = match source {
@@ -362,8 +401,7 @@ fn rebuild(
         generation,
         ..Checkpoint::default()
     };
-    let mut indexer =
-        Indexer { writer, checkpoint, path: options.path.clone(), cache_bytes: options.cache_bytes };
+    let mut indexer = Indexer::new(writer, checkpoint, options);
     indexer.finish(position, version)?;
     Ok(indexer.checkpoint)
 }

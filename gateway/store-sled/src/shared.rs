@@ -14,6 +14,7 @@ use crate::fill::Filler;
 use crate::index::Index;
 use crate::options::Options;
 use crate::queue::Queue;
+use crate::recent::Recent;
 use crate::segments::Segments;
 use crate::signals::Hub;
 use crate::state::State;
@@ -23,15 +24,20 @@ pub(crate) struct Shared {
     pub(crate) segments: Segments,
     pub(crate) state: RwLock<State>,
     pub(crate) index: Index,
+    pub(crate) recent: Recent,
     pub(crate) queue: Queue,
     pub(crate) filler: Filler,
     pub(crate) indexer: IndexThread,
     pub(crate) hub: Hub,
+    /// Log position at which this process began to write.
+    pub(crate) opened_at: u64,
     /// Log position before which everything is synced.
     pub(crate) synced: AtomicU64,
     /// Why no commit is taken any more; for good.
     pub(crate) failed: Mutex<Option<String>>,
     pub(crate) is_failed: AtomicBool,
+    /// The store is about to close: the index is not waited for much longer.
+    pub(crate) closing: AtomicBool,
     /// What is wrong with the index, until it is mended.
     pub(crate) index_problem: Mutex<Option<String>>,
     /// What operators should know of the last start.
@@ -66,13 +72,16 @@ impl Shared {
             segments,
             state: RwLock::new(state),
             index,
+            recent: Recent::default(),
             queue: Queue::default(),
             filler,
             indexer,
             hub: Hub::default(),
+            opened_at: synced,
             synced: AtomicU64::new(synced),
             failed: Mutex::default(),
             is_failed: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             index_problem: Mutex::default(),
             notice: Mutex::default(),
             index_waits: AtomicBool::new(false),

@@ -22,7 +22,8 @@ const OPEN_LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Sled {
     folder: PathBuf,
-    db: sled::Db,
+    /// `None` only while it is dropped.
+    db: Option<sled::Db>,
     trees: Vec<sled::Tree>,
 }
 
@@ -58,7 +59,7 @@ impl Sled {
                     for tree in Tree::ALL {
                         trees.push(db.open_tree(tree.name())?);
                     }
-                    Ok(Self { folder: path, db, trees })
+                    Ok(Self { folder: path, db: Some(db), trees })
                 });
                 // Nobody listens any more when the limit has passed.
                 let _late = answer.send(opened);
@@ -72,6 +73,16 @@ impl Sled {
 
     fn tree(&self, tree: Tree) -> &sled::Tree {
         &self.trees[tree as usize]
+    }
+}
+
+impl Drop for Sled {
+    /// sled writes once more when it goes, and one that has failed may panic at that.
+    fn drop(&mut self) {
+        let (db, trees) = (self.db.take(), std::mem::take(&mut self.trees));
+        if catch_unwind(AssertUnwindSafe(move || drop((trees, db)))).is_err() {
+            tracing::debug!("sled panicked while it was closed");
+        }
     }
 }
 
@@ -109,7 +120,7 @@ impl Engine for Sled {
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        guard("be flushed", || self.db.flush())?;
+        guard("be flushed", || self.db.as_ref().map_or(Ok(0), |db| db.flush()))?;
         sync_all(&self.folder).map_err(|error| unavailable("sync the index", &error))
     }
 

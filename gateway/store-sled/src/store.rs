@@ -109,9 +109,7 @@ impl SledStore {
     fn checkpoint_now(&self) -> Result<(), StoreError> {
         let (done, wait) = tokio::sync::oneshot::channel();
         let job = Job { task: Task::Checkpoint(done), slot: Slot::new() };
-        if !self.shared.queue.push(job) {
-            return Err(closed());
-        }
+        drop(self.shared.queue.push(job).ok_or_else(closed)?);
         match std::thread::spawn(move || wait.blocking_recv()).join() {
             Ok(Ok(result)) => result,
             _ => Err(closed()),
@@ -121,20 +119,22 @@ impl SledStore {
     /// Queues a task and waits for its answer.
     pub(crate) async fn submit(&self, task: Task) -> Result<Committed, StoreError> {
         let slot = Slot::new();
-        if self.shared.queue.push(Job { task, slot: slot.clone() }) {
-            Wait(slot).await
-        } else {
-            Err(self.shared.failure().unwrap_or_else(closed))
+        let Some(call) = self.shared.queue.push(Job { task, slot: slot.clone() }) else {
+            return Err(self.shared.failure().unwrap_or_else(closed));
+        };
+        if call.is_due() {
+            // Tasks that are ready now go first, and what they commit is taken by the same wake.
+            tokio::task::yield_now().await;
         }
+        drop(call);
+        Wait(slot).await
     }
 
     /// Returns when everything committed before is in the index, synced.
     pub(crate) async fn checkpoint(&self) -> Result<(), StoreError> {
         let (done, wait) = tokio::sync::oneshot::channel();
         let job = Job { task: Task::Checkpoint(done), slot: Slot::new() };
-        if !self.shared.queue.push(job) {
-            return Err(closed());
-        }
+        drop(self.shared.queue.push(job).ok_or_else(closed)?);
         wait.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -159,7 +159,7 @@ impl SledStore {
             } else if hints.generation != generation {
                 return Ok(Hints::default());
             }
-            hints.versions.push((place, self.shared.index.get(Tree::Rows, &key)?.map(|cell| cell.version)));
+            hints.versions.push((place, self.shared.below(generation, &key)?.map(|cell| cell.version)));
         }
         Ok(hints)
     }
@@ -316,6 +316,7 @@ impl Store for SledStore {
         if self.shared.queue.is_closed() {
             return Ok(());
         }
+        self.shared.closing.store(true, std::sync::atomic::Ordering::Relaxed);
         let done = self.checkpoint().await;
         Self::stop(&self.shared);
         let (threads, (joined, wait)) = (self.threads.clone(), tokio::sync::oneshot::channel());

@@ -13,7 +13,9 @@ use crate::blocks::{self, Events};
 use crate::checkpointer::Indexer;
 use crate::decide::bad_row;
 use crate::frame;
+use crate::index::Writer;
 use crate::keyset::day;
+use crate::mend;
 use crate::note::{decode_attempt, read_dead_key};
 use crate::op::Tree;
 use crate::queue::Task;
@@ -25,6 +27,8 @@ use crate::store::SledStore;
 
 /// Blocks or rows that one call looks at, per kind.
 const BUDGET: usize = 2000;
+/// Bytes that one call may write into the engine, about.
+const SWEPT: u64 = 2 * 1024 * 1024;
 const HOUR: Duration = Duration::from_secs(60 * 60);
 /// An entry that still waits so long after its time makes its record move to the end of the log.
 const PINNED: Duration = Duration::from_secs(24 * 60 * 60);
@@ -59,6 +63,10 @@ impl SledStore {
             .shared
             .indexer
             .run(move |shared, indexer| {
+                // What frees whole segments goes on without it.
+                if !mend::has_room(shared, SWEPT) {
+                    return Ok((0, false));
+                }
                 indexer.begin()?;
                 let swept = sweep_index(shared, indexer, day(now), cutoff, attempts);
                 let (position, version) = (indexer.checkpoint.position, indexer.checkpoint.version);
@@ -262,7 +270,8 @@ pub(crate) fn rebuild_if_bloated(
     floor: u64,
 ) -> Result<(), StoreError> {
     let size = indexer.writer.engine.size();
-    if size <= floor || size <= BLOAT.saturating_mul(indexer.writer.sum.live) {
+    let live = indexer.writer.sum.live;
+    if size <= floor || size <= BLOAT.saturating_mul(live) || !mend::has_room(shared, live) {
         return Ok(());
     }
     let old = indexer.checkpoint.generation;
@@ -271,18 +280,13 @@ pub(crate) fn rebuild_if_bloated(
     if folder.exists() {
         io("clear a half-made index", std::fs::remove_dir_all(&folder))?;
     }
-    let engine = std::sync::Arc::new(crate::sled_engine::Sled::open(&folder, indexer.cache_bytes)?);
-    let mut writer = crate::index::Writer { engine, sum: Default::default() };
-    for tree in Tree::ALL {
-        for row in indexer.writer.engine.range(tree, Bound::Unbounded, Bound::Unbounded, false) {
-            let (key, value) = row?;
-            crate::index::check(tree, &key, &value)?;
-            writer.put_as_it_is(tree, &key, &value)?;
+    let writer = match copy_rows(indexer, &folder) {
+        Ok(writer) => writer,
+        Err(error) => {
+            io("remove a half-made index", std::fs::remove_dir_all(&folder).or_else(crate::segments::gone))?;
+            return Err(error);
         }
-    }
-    if writer.sum != indexer.writer.sum {
-        return Err(StoreError::Damaged("the index lacks rows; a restart makes it again".into()));
-    }
+    };
     indexer.writer = writer;
     indexer.checkpoint.generation = old + 1;
     let (position, version) = (indexer.checkpoint.position, indexer.checkpoint.version);
@@ -292,4 +296,19 @@ pub(crate) fn rebuild_if_bloated(
     }
     shared.index.set(Some(indexer.writer.engine.clone()));
     io("remove the old index", std::fs::remove_dir_all(indexer.engine_folder(old)))
+}
+
+/// A new engine with the rows of the one in use.
+fn copy_rows(indexer: &Indexer, folder: &std::path::Path) -> Result<Writer, StoreError> {
+    let engine = std::sync::Arc::new(crate::sled_engine::Sled::open(folder, indexer.cache_bytes)?);
+    let mut writer = Writer { engine, sum: Default::default() };
+    for tree in Tree::ALL {
+        for row in indexer.writer.engine.range(tree, Bound::Unbounded, Bound::Unbounded, false) {
+            let (key, value) = row?;
+            crate::index::check(tree, &key, &value)?;
+            writer.put_as_it_is(tree, &key, &value)?;
+        }
+    }
+    indexer.compare(writer.sum)?;
+    Ok(writer)
 }

@@ -108,6 +108,7 @@ fn check_running(shared: &Shared, indexer: &mut Indexer) -> Result<VerifyReport,
             &mut report,
             format!("the index holds {} rows, {} were written", sum.count, indexer.writer.sum.count),
         );
+        indexer.doubt.get_or_insert_with(|| "looking at everything found faults in the index".into());
     }
     let (last, end) = frame::split(shared.synced.load(std::sync::atomic::Ordering::Acquire));
     for segment in numbers.into_iter().filter(|segment| *segment <= last) {

@@ -16,19 +16,22 @@ use crate::{DiskLimits, SledStore};
 
 /// Fails its n-th write or sync of frames, and every `fill` while there is "no room".
 #[derive(Default)]
-struct Faulty {
+pub(super) struct Faulty {
     writes_left: AtomicU64,
     syncs_left: AtomicU64,
     no_room: AtomicU64,
-    free: AtomicU64,
+    pub(super) free: AtomicU64,
+    /// Looks at the free space by the index thread, after which there is none.
+    pub(super) looks_left: AtomicU64,
 }
 
 impl Faulty {
-    fn sound() -> Arc<Self> {
+    pub(super) fn sound() -> Arc<Self> {
         let disk = Self::default();
         disk.writes_left.store(u64::MAX, Ordering::Relaxed);
         disk.syncs_left.store(u64::MAX, Ordering::Relaxed);
         disk.free.store(1 << 40, Ordering::Relaxed);
+        disk.looks_left.store(u64::MAX, Ordering::Relaxed);
         Arc::new(disk)
     }
 
@@ -57,6 +60,10 @@ impl Disk for Faulty {
     }
 
     fn space(&self, _: &Path) -> io::Result<Space> {
+        let by_index = std::thread::current().name() == Some("portico-index");
+        if by_index && Self::count(&self.looks_left).is_err() {
+            return Ok(Space { free: 0, used: 1 << 30 });
+        }
         Ok(Space { free: self.free.load(Ordering::Relaxed), used: 1 << 30 })
     }
 }
@@ -151,6 +158,41 @@ async fn no_room_for_the_next_segment_is_not_final() {
     }
     let head = store.lane(inbound(1)).await.unwrap().unwrap();
     assert_eq!(head.next - head.head, kept.len() as u64 + 2);
+}
+
+/// The segment that was made ahead needs no room a second time.
+#[tokio::test]
+async fn a_start_on_a_full_disk_goes_on_in_the_segment_that_was_made_ahead() {
+    let folder = Folder::new();
+    let disk = Faulty::sound();
+    let store = open(&folder, &disk);
+    let (first, _) = put(&store, inbound(1), "first").await;
+    let next = store.shared.segments.path(2);
+    let started = Instant::now();
+    while !next.exists() {
+        assert!(started.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(store);
+    disk.no_room.store(1, Ordering::Relaxed);
+    let store = open(&folder, &disk);
+    let body = "x".repeat(10_000);
+    let mut kept = vec![first];
+    // Until the second is the last: a third can't be made, which is for those to know who come late.
+    loop {
+        let (id, change) = append(inbound(1), body.clone());
+        match store.commit(Commit::of([change])).await {
+            Ok(_) => kept.push(id),
+            Err(StoreError::DiskFull { .. }) => break,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    let (segment, _) = crate::frame::split(store.shared.synced.load(Ordering::Relaxed));
+    assert_eq!(segment, 2);
+    drop(store);
+    let store = open(&folder, &disk);
+    let found = store.peek(inbound(1), 100).await.unwrap();
+    assert_eq!(found.iter().map(|entry| entry.event.id).collect::<Vec<_>>(), kept);
 }
 
 /// The levels refuse in order: webhooks first, in the end everything but settling.

@@ -10,6 +10,7 @@ use crate::{DiskLimits, Options, SledStore};
 mod contract;
 mod damage;
 mod faults;
+mod mend;
 mod upkeep;
 mod waking;
 
