@@ -11,6 +11,7 @@ mod flipped_byte;
 mod kill;
 mod line;
 mod load;
+mod neighbours;
 mod order;
 mod outbound;
 mod power_cut;

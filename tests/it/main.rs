@@ -3,6 +3,7 @@
 
 mod admin;
 mod bad_input;
+mod chat;
 mod cli;
 mod clients;
 mod command;
@@ -16,6 +17,7 @@ mod fixtures_expected;
 mod node;
 mod path;
 mod raw_http;
+mod raw_http2;
 mod reach;
 mod scene;
 mod scopes;

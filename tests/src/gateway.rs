@@ -21,6 +21,8 @@ pub struct GatewaySpec {
     pub env: Vec<(String, String)>,
     /// Ports of the public and the admin listener.
     pub ports: (u16, u16),
+    /// PEM files of certificate and key, where the public listener speaks TLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// A port of loopback that was free a moment ago.
@@ -63,12 +65,14 @@ impl GatewaySpec {
             data: folder.to_owned(),
             env: Vec::new(),
             ports: (free_port(), free_port()),
+            tls: None,
         }
     }
 
     /// Base address of the public listener.
     pub fn public(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports.0)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.ports.0)
     }
 
     /// Base address of the admin listener.
@@ -95,6 +99,10 @@ impl GatewaySpec {
             self.public(),
             self.data.join("data").display(),
         );
+        if let Some((cert, key)) = &self.tls {
+            let files = format!("[server.tls]\ncert = \"{}\"\nkey = \"{}\"\n", cert.display(), key.display());
+            text.push_str(&files);
+        }
         text.push_str(&self.config.replace("{public}", &self.public()));
         std::fs::create_dir_all(&self.data)?;
         std::fs::write(self.config_file(), text)?;
@@ -185,7 +193,12 @@ impl Gateway {
             let is_well = async |url: &str| {
                 crate::sim::client::get(url, &[]).await.is_ok_and(|answer| answer.status == 200)
             };
-            if is_well(&url).await && is_well(&promises).await {
+            // Who speaks TLS to it has a client of their own.
+            let listens = match self.spec.tls {
+                Some(_) => tokio::net::TcpStream::connect(("127.0.0.1", self.spec.ports.0)).await.is_ok(),
+                None => is_well(&url).await,
+            };
+            if listens && is_well(&promises).await {
                 return Ok(());
             }
             if Instant::now() > end {

@@ -11,12 +11,17 @@ fn allowed(name: &str) -> &'static [&'static str] {
         "portico-kit" | "portico-suite" | "portico-net" => &["portico-contract"],
         "portico-store" => &["portico-contract"],
         "portico-store-sled" => &["portico-store", "portico-contract"],
-        "portico-webhook" | "portico-slack" | "portico-telegram" | "portico-whatsapp" => {
-            &["portico-contract", "portico-kit"]
-        }
-        "portico-catalog" => {
-            &["portico-contract", "portico-webhook", "portico-slack", "portico-telegram", "portico-whatsapp"]
-        }
+        "portico-webhook" | "portico-slack" | "portico-telegram" | "portico-whatsapp" | "portico-webchat"
+        | "portico-chat" => &["portico-contract", "portico-kit"],
+        "portico-catalog" => &[
+            "portico-contract",
+            "portico-webhook",
+            "portico-slack",
+            "portico-telegram",
+            "portico-whatsapp",
+            "portico-webchat",
+            "portico-chat",
+        ],
         "portico-lanes" => &["portico-contract", "portico-store", "portico-telemetry"],
         "portico-turns" => {
             &["portico-contract", "portico-kit", "portico-store", "portico-net", "portico-telemetry"]
@@ -28,6 +33,22 @@ fn allowed(name: &str) -> &'static [&'static str] {
         "portico-outbound" => {
             &["portico-contract", "portico-store", "portico-lanes", "portico-turns", "portico-telemetry"]
         }
+        "portico-live" => &[
+            "portico-contract",
+            "portico-store",
+            "portico-outbound",
+            "portico-turns",
+            "portico-net",
+            "portico-telemetry",
+        ],
+        "portico-webchat-api" | "portico-chat-api" => &[
+            "portico-contract",
+            "portico-problem",
+            "portico-store",
+            "portico-live",
+            "portico-turns",
+            "portico-telemetry",
+        ],
         "portico-runtime-api" => &[
             "portico-contract",
             "portico-kit",
@@ -78,8 +99,18 @@ fn heavy_things_live_alone() {
         ("teloxide-core", &["portico-telegram"]),
         ("clap", &["portico", "portico-bench"]),
         ("hyper-rustls", &["portico-net"]),
-        ("tokio-rustls", &["portico-edge", "portico-net"]),
-        ("governor", &["portico-edge", "portico-outbound", "portico-runtime-api", "portico-admin"]),
+        ("tokio-rustls", &["portico-edge", "portico-net", "portico-bench"]),
+        (
+            "governor",
+            &[
+                "portico-edge",
+                "portico-outbound",
+                "portico-runtime-api",
+                "portico-admin",
+                "portico-webchat-api",
+                "portico-chat-api",
+            ],
+        ),
     ] {
         for package in metadata["packages"].as_array().unwrap() {
             let name = package["name"].as_str().unwrap();

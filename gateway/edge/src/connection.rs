@@ -1,6 +1,5 @@
 //! One connection: HTTP over it, and a watch on how long each phase takes.
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
@@ -13,7 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse;
 use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::{http1, http2};
@@ -24,13 +23,15 @@ use portico_telemetry::Metrics;
 use portico_telemetry::metrics::{Limit, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower::Service;
 
 use crate::client_address::{ClientAddress, client_address};
+use crate::gate::Place;
 use crate::hooks::{self, Desk};
 use crate::limits::RateLimits;
-use crate::line_ends::LineEnds;
 use crate::options::Limits;
+use crate::watch::{self, Phase, Watch};
 
 /// What all connections of an edge share.
 pub(crate) struct Shared {
@@ -44,67 +45,20 @@ pub(crate) struct Shared {
     pub(crate) draining: CancellationToken,
 }
 
-/// What the other side is expected to do next, and since when.
-#[derive(Clone, Copy)]
-enum Phase {
-    /// Send its first byte.
-    First(Instant),
-    /// Finish a head.
-    Head(Instant),
-    /// Wait for us, or send the body (which has limits of its own).
-    Request(Instant),
-    /// Begin another request.
-    Idle(Instant),
-}
-
-/// Where a connection stands. Shared by its reader, its service and its watch, all on one thread.
-struct Watch {
-    phase: Cell<Phase>,
-    requests: Cell<u32>,
-    under_way: Cell<u32>,
-    lines: LineEnds,
-}
-
-impl Watch {
-    fn deadline(&self, limits: &Limits) -> Instant {
-        match self.phase.get() {
-            Phase::First(since) => since + limits.first_byte,
-            Phase::Head(since) => since + limits.head_time,
-            Phase::Request(since) => since + limits.request_time + limits.body_time,
-            Phase::Idle(since) => since + limits.keep_alive,
-        }
-    }
-
-    fn bytes_arrived(&self) {
-        if matches!(self.phase.get(), Phase::First(_) | Phase::Idle(_)) {
-            self.phase.set(Phase::Head(Instant::now()));
-        }
-    }
-
-    fn begins(&self, has_body: bool) -> u32 {
-        if has_body {
-            self.lines.pass();
-        } else {
-            self.lines.next_head();
-        }
-        self.requests.set(self.requests.get() + 1);
-        self.under_way.set(self.under_way.get() + 1);
-        self.phase.set(Phase::Request(Instant::now()));
-        self.requests.get()
-    }
-
-    fn ends(&self) {
-        self.under_way.set(self.under_way.get() - 1);
-        if self.under_way.get() == 0 {
-            self.phase.set(Phase::Idle(Instant::now()));
-        }
-    }
+/// What a connection holds as long as its stream is open: also when it has changed its protocol, and another task
+/// serves it.
+pub(crate) struct Held {
+    /// Its place among the connections.
+    pub(crate) _place: Place,
+    /// Keeps the worker's thread.
+    pub(crate) _worker: TaskTrackerToken,
 }
 
 /// A stream that tells the watch when bytes arrive.
 struct Watched<S> {
     stream: TokioIo<S>,
-    watch: Rc<Watch>,
+    watch: Arc<Watch>,
+    _held: Held,
 }
 
 impl<S: AsyncRead + Unpin> Watched<S> {
@@ -119,7 +73,7 @@ impl<S: AsyncRead + Unpin> Watched<S> {
         let mut piece = ReadBuf::new(&mut space[..room]);
         std::task::ready!(Pin::new(self.stream.inner_mut()).poll_read(cx, &mut piece))?;
         let bytes = piece.filled_mut();
-        self.watch.lines.check(bytes);
+        self.watch.lines().check(bytes);
         buf.put_slice(bytes);
         Poll::Ready(Ok(()))
     }
@@ -131,7 +85,7 @@ impl<S: AsyncRead + Unpin> Read for Watched<S> {
         cx: &mut Context<'_>,
         buf: ReadBufCursor<'_>,
     ) -> Poll<std::io::Result<()>> {
-        let read = match self.watch.lines.are_watched() {
+        let read = match self.watch.lines().are_watched() {
             true => self.poll_read_head(cx, buf),
             false => Pin::new(&mut self.stream).poll_read(cx, buf),
         };
@@ -173,32 +127,44 @@ impl<S: AsyncWrite + Unpin> Write for Watched<S> {
 }
 
 /// Serves a connection until it ends, its time runs out, or the edge is drained.
-pub(crate) async fn serve<S>(shared: Rc<Shared>, stream: S, peer: IpAddr, http2: bool)
+///
+/// A request whose answer is 101 takes the stream over (`hyper::upgrade::on`); who asked for it serves it on this
+/// worker's thread, and minds the drain and the time.
+pub(crate) async fn serve<S>(shared: Rc<Shared>, stream: S, peer: IpAddr, http2: bool, held: Held)
 where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let watch = Rc::new(Watch {
-        phase: Cell::new(Phase::First(Instant::now())),
-        requests: Cell::new(0),
-        under_way: Cell::new(0),
-        lines: LineEnds::new(),
-    });
-    if http2 {
-        // Frames, not lines.
-        watch.lines.pass();
-    }
-    let io = Watched { stream: TokioIo::new(stream), watch: watch.clone() };
+    let watch = Arc::new(Watch::new(http2));
+    let io = Watched { stream: TokioIo::new(stream), watch: watch.clone(), _held: held };
     let service = {
         let (shared, watch) = (shared.clone(), watch.clone());
         hyper::service::service_fn(move |request: Request<Incoming>| {
             let (shared, watch) = (shared.clone(), watch.clone());
             async move {
-                let nth = watch.begins(http2 || !request.body().is_end_stream());
-                let mut response = answer(&shared, request, peer).await;
-                watch.ends();
+                let (nth, under_way) = watch.begins(http2 || !request.body().is_end_stream());
+                let more = watch::allowance(&request);
+                watch.allow(more);
+                let mut response = answer(&shared, request, peer, more).await;
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    watch.lines().pass();
+                    return Ok(response);
+                }
+                if watch::is_endless(&response) {
+                    // Ends when its body does.
+                    response = response.map(|body| watch.endless(body, under_way));
+                } else {
+                    drop(under_way);
+                }
                 let last = nth >= shared.limits.requests_per_connection || shared.draining.is_cancelled();
-                if last && !http2 {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                match http2 {
+                    // Streams that are open are still answered.
+                    true if last => watch.spent().notify_one(),
+                    false if last => {
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    // Says nothing over HTTP/2, where only the stream is over.
+                    true => drop(response.headers_mut().remove(CONNECTION)),
+                    false => {}
                 }
                 Ok::<_, Infallible>(response)
             }
@@ -238,7 +204,7 @@ where
             .max_buf_size(limits.head_bytes.max(8192))
             .half_close(false)
             .pipeline_flush(true);
-        let connection = builder.serve_connection(io, service);
+        let connection = builder.serve_connection(io, service).with_upgrades();
         let mut connection = pin!(connection);
         watched(&shared, &watch, async |stop| match stop {
             Some(()) => {
@@ -259,8 +225,10 @@ where
 /// edge is drained. Returning drops the connection.
 async fn watched(shared: &Shared, watch: &Watch, mut step: impl AsyncFnMut(Option<()>) -> Option<()>) {
     let mut draining = false;
+    // A phase that begins while a longer one is slept through has its own deadline: look up in time for it.
+    let nap = shared.limits.first_byte.min(shared.limits.head_time);
     loop {
-        let deadline = watch.deadline(&shared.limits);
+        let deadline = watch.deadline(&shared.limits).min(Instant::now() + nap);
         tokio::select! {
             biased;
             ended = step(None) => {
@@ -272,16 +240,30 @@ async fn watched(shared: &Shared, watch: &Watch, mut step: impl AsyncFnMut(Optio
                 step(Some(())).await;
                 // An idle keep-alive connection is asked to close and may; a stranger's that never spoke
                 // must not hold up the end.
-                if matches!(watch.phase.get(), Phase::First(_)) {
+                if watch.phase() == Phase::First {
                     return;
                 }
             }
+            () = watch.spent().notified(), if !draining => {
+                draining = true;
+                step(Some(())).await;
+            }
             () = tokio::time::sleep_until(deadline.into()) => {
-                if watch.deadline(&shared.limits) <= Instant::now() {
-                    if !matches!(watch.phase.get(), Phase::Idle(_)) {
-                        shared.metrics.refusals.inc(Refusal::TooSlow);
+                if watch.deadline(&shared.limits) > Instant::now() {
+                    continue;
+                }
+                match watch.phase() {
+                    // A request that is on its way must not fall into a closed connection without a word.
+                    Phase::Idle if watch.speaks_frames() && !draining => {
+                        draining = true;
+                        watch.leaves();
+                        step(Some(())).await;
                     }
-                    return;
+                    Phase::Idle | Phase::Leaving => return,
+                    Phase::First | Phase::Head | Phase::Request => {
+                        shared.metrics.refusals.inc(Refusal::TooSlow);
+                        return;
+                    }
                 }
             }
         }
@@ -289,7 +271,12 @@ async fn watched(shared: &Shared, watch: &Watch, mut step: impl AsyncFnMut(Optio
 }
 
 /// Answers one request.
-async fn answer(shared: &Shared, mut request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+async fn answer(
+    shared: &Shared,
+    mut request: Request<Incoming>,
+    peer: IpAddr,
+    more: Duration,
+) -> Response<Body> {
     let address = client_address(peer, request.headers(), &shared.trusted_proxies);
     if let Err(problem) = sane(&request, &shared.limits) {
         shared.metrics.refusals.inc(Refusal::Malformed);
@@ -306,14 +293,15 @@ async fn answer(shared: &Shared, mut request: Request<Incoming>, peer: IpAddr) -
     }
     request.extensions_mut().insert(ClientAddress(address));
     let call = shared.router.clone().call(request);
-    match tokio::time::timeout(shared.limits.request_time.max(Duration::from_secs(1)), call).await {
+    match tokio::time::timeout(shared.limits.request_time.max(Duration::from_secs(1)) + more, call).await {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
         Err(_) => Problem::new(Kind::OperationTimeout, "the request took too long").into_response(),
     }
 }
 
-/// What hyper lets through and we don't: a host that is missing or said twice, a target that is too long.
+/// What hyper lets through and we don't: a host that is missing, said twice or in two ways, a target that is
+/// too long.
 fn sane(request: &Request<Incoming>, limits: &Limits) -> Result<(), Problem> {
     let bad = |what: &str| Err(Problem::new(Kind::InvalidPayload, format!("malformed request: {what}")));
     if request.version() <= http::Version::HTTP_11 {
@@ -324,6 +312,8 @@ fn sane(request: &Request<Incoming>, limits: &Limits) -> Result<(), Problem> {
             (Some(host), None) if !is_host(host.as_bytes()) => return bad("the host header names no host"),
             _ => {}
         }
+    } else if let Some(fault) = authority_fault(request) {
+        return bad(fault);
     }
     let target = request.uri().path().len() + request.uri().query().map_or(0, |query| query.len() + 1);
     if target > limits.target_bytes {
@@ -333,6 +323,29 @@ fn sane(request: &Request<Incoming>, limits: &Limits) -> Result<(), Problem> {
         return bad("the method is not taken here");
     }
     Ok(())
+}
+
+/// HTTP/2 names the host in `:authority`, and may say it again in `host` (RFC 9113, 8.3.1). Readers that differ
+/// in which of the two they believe would see two different requests.
+fn authority_fault(request: &Request<Incoming>) -> Option<&'static str> {
+    if !request.uri().scheme_str().is_none_or(|scheme| scheme == "https" || scheme == "http") {
+        return Some("the scheme is neither https nor http");
+    }
+    let mut hosts = request.headers().get_all(http::header::HOST).iter();
+    let (authority, host) = (request.uri().authority().map(http::uri::Authority::as_str), hosts.next());
+    if hosts.next().is_some() {
+        return Some("two host headers");
+    }
+    match (authority, host.map(HeaderValue::as_bytes)) {
+        (None, None) => Some("no authority"),
+        (Some(""), _) | (None, Some(b"")) => Some("the authority is empty"),
+        (Some(authority), _) if !is_host(authority.as_bytes()) => Some("the authority names no host"),
+        (None, Some(host)) if !is_host(host) => Some("the host header names no host"),
+        (Some(authority), Some(host)) if !authority.as_bytes().eq_ignore_ascii_case(host) => {
+            Some("the host header names another host than the authority")
+        }
+        _ => None,
+    }
 }
 
 /// A name or an address, perhaps with a port; or nothing, where a target has no host.

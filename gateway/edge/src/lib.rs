@@ -18,6 +18,7 @@ mod limits;
 mod line_ends;
 mod listener;
 mod options;
+mod watch;
 
 pub use client_address::ClientAddress;
 pub use listener::{Edge, Hooks};

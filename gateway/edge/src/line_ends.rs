@@ -3,44 +3,45 @@
 //! The parser also takes a bare line feed, as old software sent it. Proxies differ in how they read it, and
 //! what two readers split differently is how requests are smuggled; so a bare one makes the head malformed.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 /// What a bare line feed becomes. The parser refuses a zero anywhere in a head, and answers 400.
 const MALFORMED: u8 = 0;
 
-/// Reads along until a head has ended. One per connection.
+/// Reads along until a head has ended. One per connection, on one thread; atomic because an upgraded connection
+/// changes hands.
 #[derive(Debug)]
 pub(crate) struct LineEnds {
     /// How much of `\r\n\r\n` was seen last; 4 at the end of the head, when nothing is looked at any more.
-    seen: Cell<u8>,
+    seen: AtomicU8,
 }
 
 impl LineEnds {
     /// At the beginning of a head.
     pub(crate) fn new() -> Self {
-        Self { seen: Cell::new(0) }
+        Self { seen: AtomicU8::new(0) }
     }
 
     /// Whether what comes next belongs to a head.
     pub(crate) fn are_watched(&self) -> bool {
-        self.seen.get() < 4
+        self.seen.load(Relaxed) < 4
     }
 
     /// Another head follows. Only right where the request before had no body: the rest of one could come
     /// after its answer.
     pub(crate) fn next_head(&self) {
         // Its beginning may have been read already, up to a return.
-        self.seen.set(1);
+        self.seen.store(1, Relaxed);
     }
 
     /// No head is expected to follow at once.
     pub(crate) fn pass(&self) {
-        self.seen.set(4);
+        self.seen.store(4, Relaxed);
     }
 
     /// Looks at what has arrived, and marks what may not stand in a head.
     pub(crate) fn check(&self, bytes: &mut [u8]) {
-        let mut seen = self.seen.get();
+        let mut seen = self.seen.load(Relaxed);
         for byte in bytes {
             if seen == 4 {
                 break;
@@ -56,7 +57,7 @@ impl LineEnds {
                 _ => 0,
             };
         }
-        self.seen.set(seen);
+        self.seen.store(seen, Relaxed);
     }
 }
 

@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 
 pub use crate::hooks::Hooks;
 
-use crate::connection::{self, Shared};
+use crate::connection::{self, Held, Shared};
 use crate::gate::{Gate, Place};
 use crate::hooks::Desk;
 use crate::limits::RateLimits;
@@ -242,22 +242,22 @@ impl Worker {
         while let Some(Accepted { stream, peer, place }) = self.receiver.recv().await {
             let Ok(stream) = TcpStream::from_std(stream) else { continue };
             let (shared, tls) = (shared.clone(), tls.clone());
+            let held = Held { _place: place, _worker: tasks.token() };
             tasks.spawn_local(async move {
                 match tls {
-                    None => connection::serve(shared, stream, peer, false).await,
+                    None => connection::serve(shared, stream, peer, false, held).await,
                     Some(tls) => {
                         let handshake = tls.accept(stream);
                         match tokio::time::timeout(shared.limits.tls_handshake, handshake).await {
                             Ok(Ok(stream)) => {
                                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                                connection::serve(shared, stream, peer, http2).await;
+                                connection::serve(shared, stream, peer, http2, held).await;
                             }
                             Ok(Err(error)) => debug!("a TLS handshake failed: {error}"),
                             Err(_) => debug!("a TLS handshake took too long"),
                         }
                     }
                 }
-                drop(place);
             });
         }
         tasks.close();

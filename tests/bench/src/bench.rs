@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// MiB of log from which the start after a kill is measured.
     #[arg(long, global = true, default_value_t = 1024)]
     log_mib: u64,
+    /// Events of a dispatch round; more give a profiler time to look. The default is 20,000, or 5,000 with --quick.
+    #[arg(long, global = true)]
+    events: Option<u64>,
     /// Rounds of kill -9 and of power cut.
     #[arg(long, global = true, default_value_t = 20)]
     crashes: usize,
@@ -47,6 +50,8 @@ pub(crate) struct Bench {
     pub(crate) patient: bool,
     pub(crate) log_mib: u64,
     pub(crate) crashes: usize,
+    /// Events of a dispatch round.
+    pub(crate) events: u64,
     pub(crate) report: Report,
     data: PathBuf,
 }
@@ -72,6 +77,7 @@ impl Bench {
             patient: !options.hurry && !options.quick,
             log_mib: options.log_mib,
             crashes: options.crashes,
+            events: options.events.unwrap_or(if options.quick { 5_000 } else { 20_000 }),
             report,
             data,
         })

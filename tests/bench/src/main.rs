@@ -4,6 +4,7 @@
 //! `report` judges.
 
 mod bench;
+mod caller;
 mod child;
 mod core;
 mod hooks;
@@ -46,6 +47,14 @@ enum Suite {
     Ingest,
     /// From the journal to the core.
     Dispatch,
+    /// Messages that bots create, and the providers' calls made of them.
+    Outbox,
+    /// Handshakes and records.
+    Tls,
+    /// More than can be taken.
+    Overload,
+    /// Allocations of one webhook.
+    Allocations,
     /// The embedded store alone, and kill -9 under load.
     Store,
     /// Memory, start, stop, sizes.
@@ -62,9 +71,11 @@ enum Suite {
 #[derive(Debug, Subcommand)]
 enum Role {
     BareHyper,
+    BareTls { cert: PathBuf, key: PathBuf },
     BareClient { target: SocketAddr, connections: usize, bytes: usize, millis: u64 },
     RawLog { folder: PathBuf, millis: u64 },
     Stages,
+    Render,
     StoreAppend { folder: PathBuf, callers: usize, millis: u64 },
 }
 
@@ -89,11 +100,13 @@ fn play(role: Role) -> Result<()> {
     let time = Duration::from_millis;
     match role {
         Role::BareHyper => roles::bare_hyper(),
+        Role::BareTls { cert, key } => roles::bare_tls(&cert, &key),
         Role::BareClient { target, connections, bytes, millis } => {
             roles::bare_client(target, connections, bytes, time(millis))
         }
         Role::RawLog { folder, millis } => roles::raw_log(&folder, time(millis)),
         Role::Stages => roles::stages(),
+        Role::Render => roles::render(),
         Role::StoreAppend { folder, callers, millis } => roles::store_append(&folder, callers, time(millis)),
     }
 }
@@ -111,6 +124,18 @@ fn run(suite: Option<Suite>, options: Options) -> Result<bool> {
     }
     if wants(matches!(suite, Some(Suite::Dispatch))) {
         suites::dispatch(&mut bench)?;
+    }
+    if wants(matches!(suite, Some(Suite::Outbox))) {
+        suites::outbox(&mut bench)?;
+    }
+    if wants(matches!(suite, Some(Suite::Tls))) {
+        suites::tls(&mut bench)?;
+    }
+    if wants(matches!(suite, Some(Suite::Overload))) {
+        suites::overload(&mut bench)?;
+    }
+    if wants(matches!(suite, Some(Suite::Allocations))) {
+        suites::allocations(&mut bench)?;
     }
     if wants(matches!(suite, Some(Suite::Store))) {
         suites::store(&mut bench)?;

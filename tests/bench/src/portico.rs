@@ -67,13 +67,17 @@ pub(crate) struct Setup {
 
 impl Setup {
     fn config(&self, public: u16, admin: u16) -> String {
+        let ours =
+            "[limits.webhook]\nrate = \"1000000/s burst 1000000\"\nfailures = \"1000000/s burst 1000000\"";
+        let webhook = if self.more.contains("[limits.webhook]") { "" } else { ours };
+        let scheme = if self.is_secure() { "https" } else { "http" };
         let mut text = format!(
             "[server]\nlisten = \"127.0.0.1:{public}\"\nadmin_listen = \"127.0.0.1:{admin}\"\n\
-             public_url = \"http://127.0.0.1:{public}\"\nallow_private_networks = true\n\
+             public_url = \"{scheme}://127.0.0.1:{public}\"\nallow_private_networks = true\n\
              [server.drain]\nreadiness = \"0s\"\n\
              [store]\nkind = \"embedded\"\npath = \"./data\"\n\
              [limits.edge]\nrequests_per_connection = 1000000000\naddress_rate = \"1000000/s burst 1000000\"\n\
-             [limits.webhook]\nrate = \"1000000/s burst 1000000\"\nfailures = \"1000000/s burst 1000000\"\n{}\n",
+             {webhook}\n{}\n",
             self.more
         );
         for (number, core) in self.cores.iter().enumerate() {
@@ -104,6 +108,11 @@ impl Setup {
             );
         }
         text
+    }
+
+    /// Whether webhooks come over TLS.
+    fn is_secure(&self) -> bool {
+        self.more.contains("[server.tls]")
     }
 
     /// The folder of the store.
@@ -144,7 +153,12 @@ impl Setup {
         };
         let patience = Duration::from_secs(120);
         while begin.elapsed() < patience {
-            if get(portico.address, "/readyz").is_ok_and(|(status, _)| status == 200) {
+            let ready = match self.is_secure() {
+                // A plain question is no answer there; the admin listener comes up first.
+                true => TcpStream::connect(portico.address).is_ok(),
+                false => get(portico.address, "/readyz").is_ok_and(|(status, _)| status == 200),
+            };
+            if ready {
                 portico.ready_in = begin.elapsed();
                 return Ok(portico);
             }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 pub use self::ledger::{Ledger, Received, Sequence};
 pub use self::rasa::{RasaCore, RasaTurn};
@@ -178,7 +179,29 @@ impl HttpCore {
         answer: impl Fn(&CoreEvent) -> CoreAnswer + Send + Sync + 'static,
         sequence: Sequence,
     ) -> io::Result<Self> {
-        let secret = signature::new_secret();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::serve(listener, signature::new_secret(), answer, sequence)
+    }
+
+    /// As [`HttpCore::start`], on a port and with a secret that are known before.
+    ///
+    /// # Errors
+    /// When somebody else has the port.
+    pub async fn at(
+        port: u16,
+        secret: &str,
+        answer: impl Fn(&CoreEvent) -> CoreAnswer + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        Self::serve(listener, secret.to_owned(), answer, ledger::last_number_of_text)
+    }
+
+    fn serve(
+        listener: TcpListener,
+        secret: String,
+        answer: impl Fn(&CoreEvent) -> CoreAnswer + Send + Sync + 'static,
+        sequence: Sequence,
+    ) -> io::Result<Self> {
         let ledger = Ledger::new(sequence);
         let behaviour = Arc::new(parking_lot::Mutex::new(BehaviourSlot(Arc::new(answer))));
         let numbers = Arc::new(AtomicU64::new(0));
@@ -202,7 +225,7 @@ impl HttpCore {
                     answer
                 })
             });
-            Server::start(handler).await?
+            Server::serve(listener, handler)?
         };
         Ok(Self { server, secret, ledger, behaviour })
     }

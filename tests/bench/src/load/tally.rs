@@ -106,6 +106,11 @@ impl Tally {
         self.lag.value_at_quantile(0.99) as f64 / 1000.0
     }
 
+    /// How many got a status.
+    pub(crate) fn answered(&self, status: u16) -> u64 {
+        self.statuses.iter().filter(|((_, one), _)| *one == status).map(|(_, count)| count).sum()
+    }
+
     /// Statuses in words.
     pub(crate) fn statuses(&self) -> String {
         let words: Vec<String> = self

@@ -15,7 +15,7 @@ use tokio::task::LocalSet;
 
 use crate::child::announce;
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
+pub(super) async fn answer(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
     // A body that breaks off ends the connection anyway.
     let _body = request.into_body().collect().await;
     Ok(Response::new(Empty::new()))

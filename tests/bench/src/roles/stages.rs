@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
-use portico_contract::{BotId, Effect, InboundRequest, InstallationId};
+use portico_contract::{BotId, Connector, Context, Effect, InboundRequest, InstallationId};
 use portico_store::records::RawRequest;
 use portico_suite::{TestContext, TestHost};
 use portico_turns::{Installation, InstallationSpec, OnUnknown, webhook_changes};
@@ -49,7 +49,20 @@ pub(crate) fn stages() -> Result<()> {
     Ok(())
 }
 
-fn of(name: &str) -> Result<BTreeMap<&'static str, f64>> {
+/// A connector with a webhook of its provider that has passed the checks.
+pub(super) struct Prepared {
+    pub(super) connector: Arc<dyn Connector>,
+    pub(super) host: TestHost,
+    pub(super) context: Context,
+    pub(super) request: InboundRequest,
+    installation: Installation,
+}
+
+/// Prepares a provider.
+///
+/// # Errors
+/// When its connector does not take the bench's own webhook.
+pub(super) fn prepared(name: &str) -> Result<Prepared> {
     let catalog = portico_catalog::built_in();
     let connector = catalog.get(name).context("there is no such connector")?.clone();
     let (config, secrets) = provider(name);
@@ -79,7 +92,11 @@ fn of(name: &str) -> Result<BTreeMap<&'static str, f64>> {
     let passed =
         installation.checks.pass(&installation.secrets, &request).map_err(|why| anyhow!(why.as_str()))?;
     request.passed_checks = passed;
+    Ok(Prepared { connector, host, context, request, installation })
+}
 
+fn of(name: &str) -> Result<BTreeMap<&'static str, f64>> {
+    let Prepared { connector, host, context, request, installation } = prepared(name)?;
     let mut found = BTreeMap::new();
     found.insert("verify", time(|| installation.checks.pass(&installation.secrets, &request).is_ok())?);
     found.insert("normalize", time(|| connector.webhook(&host, &context, &request).is_ok())?);
@@ -129,7 +146,7 @@ fn request(name: &str) -> Result<InboundRequest> {
 }
 
 /// Microseconds of CPU for one call, the median of nine runs.
-fn time(mut work: impl FnMut() -> bool) -> Result<f64> {
+pub(super) fn time(mut work: impl FnMut() -> bool) -> Result<f64> {
     let mut runs = Vec::new();
     for _ in 0..9 {
         let begin = clock_gettime(ClockId::ThreadCPUTime);

@@ -1,7 +1,7 @@
-//! From the journal to the core: rate, one hot conversation, delay, and a dead neighbour.
+//! From the journal to the core: rate, one hot conversation, delay, and (in `neighbours`) who stands beside.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -10,22 +10,19 @@ use super::ingest::PATIENCE;
 use super::limits::{CONNECTIONS, bare_client};
 use crate::bench::Bench;
 use crate::core::{Arrival, NullCore, agree};
-use crate::hooks::{CONVERSATIONS, Deck, MessageId, Mix, Paths};
+use crate::hooks::{CONVERSATIONS, Deck, MessageId, Mix};
 use crate::load::{Load, Proof, Tally};
 use crate::machine::{Strangers, wait_quiet};
 use crate::portico::{Portico, Setup, provider_stub};
 use crate::report::Must;
 use crate::sched::Cpu;
 
-/// Bots of the neighbour test; one of them has a dead core.
-const BOTS: usize = 100;
-
 /// Measures dispatch.
 pub(crate) fn dispatch(bench: &mut Bench) -> Result<()> {
     let core = NullCore::start(bench.plan.core)?;
     let provider = provider_stub(bench.plan.core)?;
     rates(bench, &core, provider.address())?;
-    neighbours(bench, &core, provider.address())
+    super::neighbours::neighbours(bench, &core, provider.address())
 }
 
 fn rates(bench: &mut Bench, core: &NullCore, provider: SocketAddr) -> Result<()> {
@@ -37,8 +34,8 @@ fn rates(bench: &mut Bench, core: &NullCore, provider: SocketAddr) -> Result<()>
     };
     let portico = setup.start(bench.plan.server)?;
     let mut number = 0;
-    let (mut many, mut hot, mut cost, mut p50, mut p99) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut many, mut hot, mut p50, mut p99) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut cost, mut work, mut journal, mut index) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut rate_many, mut rate_hot) = (Vec::new(), Vec::new());
     let mut ordinary = Load::connect(portico.address, CONNECTIONS)?;
     let mut lone = Load::connect(portico.address, 1)?;
@@ -50,15 +47,17 @@ fn rates(bench: &mut Bench, core: &NullCore, provider: SocketAddr) -> Result<()>
         let serial = bare_client(bench, core, 1, 1200)?;
 
         let mut deck = Deck::new(&Portico::paths(), Mix::NEW, CONNECTIONS, CONVERSATIONS, number);
-        let events = if bench.quick { 5_000 } else { 20_000 };
-        let (rate, each) = drain(core, &portico, &mut ordinary, &mut deck, events)?;
+        let (rate, spent) = drain(core, &portico, &mut ordinary, &mut deck, bench.events)?;
         many.push(rate / limit);
         rate_many.push(rate);
-        cost.push(each);
+        cost.push(spent.all);
+        work.push(spent.work);
+        journal.push(spent.commit);
+        index.push(spent.index);
 
         // One conversation, strictly serial.
         let mut deck = Deck::new(&Portico::paths(), Mix::NEW, 1, 1, deck.number());
-        let (rate, _) = drain(core, &portico, &mut lone, &mut deck, events / 10)?;
+        let (rate, _) = drain(core, &portico, &mut lone, &mut deck, bench.events / 10)?;
         hot.push(rate / serial);
         rate_hot.push(rate);
 
@@ -75,11 +74,22 @@ fn rates(bench: &mut Bench, core: &NullCore, provider: SocketAddr) -> Result<()>
     report.speed(s, "1,000 conversations", "events/s", &rate_many, Must::Nothing);
     report.speed(s, "same ÷ bare hyper client", "×", &many, Must::AtLeast(0.45));
     report.cost(s, "CPU of dispatch, whole process", "µs/event", &cost, Must::Nothing);
+    report.cost(s, "of it threads work-N", "µs/event", &work, Must::Nothing);
+    report.cost(s, "of it the commit thread", "µs/event", &journal, Must::Nothing);
+    report.cost(s, "of it all others: index and sled", "µs/event", &index, Must::Nothing);
     report.speed(s, "one hot conversation", "events/s", &rate_hot, Must::Nothing);
     report.speed(s, "same ÷ serial round trips", "×", &hot, Must::AtLeast(0.7));
     report.speed(s, "answered → at the core, idle, p50", "ms", &p50, Must::Nothing);
     report.speed(s, "answered → at the core, idle, p99", "ms", &p99, Must::AtMost(5.0));
     Ok(())
+}
+
+/// CPU of one event in microseconds, by threads.
+struct Spent {
+    all: f64,
+    work: f64,
+    commit: f64,
+    index: f64,
 }
 
 /// Fills the mailboxes while the core holds back, lets go, and gives events per second and CPU per event.
@@ -89,7 +99,7 @@ fn drain(
     load: &mut Load,
     deck: &mut Deck,
     events: u64,
-) -> Result<(f64, f64)> {
+) -> Result<(f64, Spent)> {
     core.hold(true);
     let tally = load.count(deck, events)?;
     tally.planned(Proof::Unauthorized)?;
@@ -102,11 +112,17 @@ fn drain(
     let arrivals = core.take();
     agree(&tally.ids(), &arrivals, true)?;
     let drained = (arrivals.len() as u64 - offered) as f64;
-    Ok((drained / took, Cpu::of(portico.id()).since(&before).total() as f64 / drained / 1e3))
+    let spent = Cpu::of(portico.id()).since(&before);
+    let each = |nanos: u64| nanos as f64 / drained / 1e3;
+    let of = |prefix: &'static str| each(spent.named(|name| name.starts_with(prefix)));
+    // sled writes with threads of its own.
+    let known = of("work-") + of("portico-commit") + of("edge-");
+    let all = each(spent.total());
+    Ok((drained / took, Spent { all, work: of("work-"), commit: of("portico-commit"), index: all - known }))
 }
 
 /// Milliseconds from each 2xx to the event's arrival, sorted; 0 where the event was faster than the answer.
-fn delays(core: &NullCore, tally: &Tally) -> Result<Vec<f64>> {
+pub(super) fn delays(core: &NullCore, tally: &Tally) -> Result<Vec<f64>> {
     core.wait_for(tally.acknowledged.len() as u64, PATIENCE)?;
     let arrivals: HashMap<MessageId, Instant> =
         core.take().into_iter().map(|Arrival { id, at }| (id, at)).collect();
@@ -119,51 +135,7 @@ fn delays(core: &NullCore, tally: &Tally) -> Result<Vec<f64>> {
     Ok(delays)
 }
 
-fn at(sorted: &[f64], quantile: f64) -> f64 {
+pub(super) fn at(sorted: &[f64], quantile: f64) -> f64 {
     let place = (sorted.len() as f64 * quantile) as usize;
     sorted.get(place.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
-}
-
-/// A hundred bots; then the same with one core that refuses connections, while its conversations get events.
-fn neighbours(bench: &mut Bench, core: &NullCore, provider: SocketAddr) -> Result<()> {
-    bench.say("dispatch, one dead core among 100 bots");
-    let dead = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let measure = |first: SocketAddr| {
-        let mut cores = vec![core.address(); BOTS];
-        cores[0] = first;
-        let setup = Setup { folder: bench.folder("neighbours")?, cores, provider, more: String::new() };
-        let portico = setup.start(bench.plan.server)?;
-        let paths = Paths { slack: Some("/webhooks/slack-".into()), spread: BOTS as u16, ..Paths::default() };
-        let mut deck = Deck::new(&paths, Mix::NEW, CONNECTIONS, CONVERSATIONS, 0);
-        let mut load = Load::connect(portico.address, CONNECTIONS)?;
-        load.open(&mut deck, 500.0, bench.warm)?.planned(Proof::Unauthorized)?;
-        std::thread::sleep(Duration::from_millis(500));
-        core.take();
-        let strangers = Strangers::begin(&[portico.id()]);
-        let mut tally = load.open(&mut deck, 500.0, bench.window * 4)?;
-        tally.planned(Proof::Unauthorized)?;
-        let cores = strangers.cores();
-        tally.acknowledged.retain(|(id, _)| usize::from(id.conversation()) % BOTS != 0);
-        // Events of the first bot may come or not.
-        let expected: Vec<_> = tally.ids();
-        let end = Instant::now() + PATIENCE;
-        while others(core) < expected.len() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        core.retain(|id| usize::from(id.conversation()) % BOTS != 0);
-        anyhow::Ok((at(&delays(core, &tally)?, 0.99), cores))
-    };
-    let (before, quiet) = measure(core.address())?;
-    let (after, busy) = measure(dead)?;
-    core.take();
-    bench.report.strangers(quiet.max(busy));
-    let s = "dispatch";
-    bench.report.speed(s, "p99 of 99 bots beside a live one", "ms", &[before], Must::Nothing);
-    bench.report.speed(s, "p99 of 99 bots beside a dead one", "ms", &[after], Must::Nothing);
-    bench.report.speed(s, "dead ÷ live", "×", &[after / before.max(0.001)], Must::AtMost(1.1));
-    Ok(())
-}
-
-fn others(core: &NullCore) -> usize {
-    core.matching(|id| usize::from(id.conversation()) % BOTS != 0)
 }

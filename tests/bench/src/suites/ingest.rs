@@ -52,7 +52,7 @@ fn is_edge(name: &str) -> bool {
     name.starts_with("edge")
 }
 
-fn is_commit(name: &str) -> bool {
+pub(crate) fn is_commit(name: &str) -> bool {
     name.starts_with("portico-commit")
 }
 
