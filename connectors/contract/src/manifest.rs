@@ -30,6 +30,10 @@ pub struct Manifest {
     /// How webhooks come in.
     #[serde(default)]
     pub webhook: WebhookSpec,
+    /// Whether the gateway itself holds the connections to the people: messages are shown to whoever has the
+    /// conversation open, and `deliver` is never called.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
     /// Kinds of conversation.
     #[serde(default)]
     pub channels: BTreeMap<String, ChannelSpec>,

@@ -1,20 +1,23 @@
 //! Tags: short named texts on users, conversations and messages.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+type Tag = (Cow<'static, str>, String);
 
 /// Named texts, sorted by name. A connector writes its own names without a prefix (`id`); the gateway
 /// stores and shows them to bots as `connector:id`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Tags(BTreeMap<Cow<'static, str>, String>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+// Most have one to four tags: a list takes one allocation and is searched faster than a tree.
+pub struct Tags(Vec<Tag>);
 
 impl Tags {
     /// No tags.
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(Vec::new())
     }
 
     /// Adds a tag, unless the value is empty (an empty tag means "no tag" everywhere).
@@ -28,20 +31,47 @@ impl Tags {
     pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
         let (name, value) = (name.into(), value.into());
         if value.is_empty() {
-            self.0.remove(&name);
+            self.remove(&name);
         } else {
-            self.0.insert(name, value);
+            self.put(name, value);
+        }
+    }
+
+    fn put(&mut self, name: Cow<'static, str>, value: String) {
+        match self.place(&name) {
+            Ok(at) => {
+                if let Some(tag) = self.0.get_mut(at) {
+                    tag.1 = value;
+                }
+            }
+            Err(at) => self.0.insert(at, (name, value)),
+        }
+    }
+
+    /// Where a name stands, or where it would.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        // Names mostly come in their order.
+        match self.0.last() {
+            Some((last, _)) if last.as_ref() < name => Err(self.0.len()),
+            _ => self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name)),
         }
     }
 
     /// The value of a tag.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        let at = self.place(name).ok()?;
+        self.0.get(at).map(|(_, value)| value.as_str())
     }
 
     /// Removes a tag and says whether it was there.
     pub fn remove(&mut self, name: &str) -> bool {
-        self.0.remove(name).is_some()
+        match self.place(name) {
+            Ok(at) => {
+                self.0.remove(at);
+                true
+            }
+            Err(_) => false,
+        }
     }
 
     /// All tags in the order of their names.
@@ -60,6 +90,36 @@ impl Tags {
     }
 }
 
+impl Serialize for Tags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Tags;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tags, A::Error> {
+                let mut tags = Tags::new();
+                while let Some((name, value)) = map.next_entry::<String, String>()? {
+                    tags.put(name.into(), value);
+                }
+                Ok(tags)
+            }
+        }
+
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
 impl<N: Into<Cow<'static, str>>, V: Into<String>> FromIterator<(N, V)> for Tags {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let mut tags = Self::new();
@@ -67,5 +127,33 @@ impl<N: Into<Cow<'static, str>>, V: Into<String>> FromIterator<(N, V)> for Tags 
             tags.set(name, value);
         }
         tags
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_stand_once_in_the_order_of_their_names() {
+        let mut tags: Tags =
+            [("b", "1"), ("c", "2"), ("a", "3"), ("b", "4"), ("d", "")].into_iter().collect();
+        assert_eq!(tags.iter().collect::<Vec<_>>(), [("a", "3"), ("b", "4"), ("c", "2")]);
+        assert_eq!(
+            (tags.get("b"), tags.get("bb"), tags.get("d"), tags.get("")),
+            (Some("4"), None, None, None)
+        );
+        assert!(tags.remove("b") && !tags.remove("b") && !tags.remove("z"));
+        tags.set("a", "");
+        assert_eq!((tags.len(), tags.is_empty()), (1, false));
+        assert_eq!(tags, Tags::new().with("c", "2"));
+    }
+
+    #[test]
+    fn tags_go_to_json_and_back_whatever_their_order_there() {
+        let tags: Tags = serde_json::from_str(r#"{"b":"2","a":"1","b":"3"}"#).unwrap();
+        assert_eq!(serde_json::to_string(&tags).unwrap(), r#"{"a":"1","b":"3"}"#);
+        assert!(serde_json::from_str::<Tags>(r#"{"a":1}"#).is_err());
+        assert!(serde_json::from_str::<Tags>(r#"["a"]"#).is_err());
     }
 }

@@ -32,7 +32,7 @@ pub struct TimerSet {
     pub after_ms: Option<u32>,
 }
 
-/// Something a turn wants stored.
+/// Something a turn wants stored or shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 #[expect(
@@ -49,6 +49,23 @@ pub enum Effect {
     /// A thread that exists from now on, without a message yet: its conversation is created, and an action's
     /// output gets its id as `conversationId`.
     Open(Thread),
+    /// Something to show at once to whoever has the thread open; never stored, and lost on everybody else. Only
+    /// for connectors whose manifest says `live`.
+    ///
+    /// Two names mean something to the gateway: `typing` (data `on`, and optionally `timeoutMs` and `userId`) and
+    /// `draft` (data `id` with one of `append`, `text` or `abort: true`, and optionally `userId`): a message that
+    /// grows. `event` is an event of the bot for the visitor's program (data as it is to be shown). Every other name
+    /// is a command of the bot for the visitor's client, such as `open`.
+    Signal {
+        /// Where.
+        thread: Thread,
+        /// What, at most 100 bytes.
+        name: String,
+        /// With what, at most 64 KiB as JSON.
+        data: Value,
+        /// Milliseconds after which it means nothing any more.
+        ttl_ms: u32,
+    },
 }
 
 /// How a run ended.

@@ -184,6 +184,16 @@ pub fn effects(manifest: &Manifest, effects: &[Effect]) -> Result<(), String> {
                 return Err(format!("writes state '{}', which the manifest does not declare", write.key));
             }
             Effect::Open(thread) => self::thread(manifest, thread)?,
+            Effect::Signal { .. } if !manifest.live => {
+                return Err("sends a signal, which only a live connector can".into());
+            }
+            Effect::Signal { thread, name, data, .. } => {
+                self::thread(manifest, thread)?;
+                let bytes = serde_json::to_vec(data).map_or(usize::MAX, |json| json.len());
+                if name.is_empty() || name.len() > 100 || bytes > 64 * 1024 {
+                    return Err("a signal has a name of 1 to 100 bytes and at most 64 KiB of data".into());
+                }
+            }
             Effect::Write(_) | Effect::Timer(_) => {}
         }
     }

@@ -25,7 +25,7 @@ impl Core for EchoCore {
             ("text", Some(text)) => json!({ "text": text }),
             _ => message.payload.clone(),
         };
-        let reply = Reply { index: 0, kind: message.kind.clone(), payload };
+        let reply = Reply { index: 0, kind: message.kind.clone(), payload, draft: None };
         Answer::Accepted { replies: vec![reply], complaint: None }
     }
 }

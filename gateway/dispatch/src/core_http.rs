@@ -73,7 +73,8 @@ pub(crate) fn replies(items: &[Value]) -> (Vec<Reply>, Option<String>) {
         match item.get("type") {
             Some(Value::String(kind)) if !kind.is_empty() => match item.get("payload") {
                 Some(payload @ Value::Object(_)) => {
-                    replies.push(Reply { index, kind: kind.clone(), payload: payload.clone() });
+                    let draft = item.get("draftId").and_then(Value::as_str).map(str::to_owned);
+                    replies.push(Reply { index, kind: kind.clone(), payload: payload.clone(), draft });
                 }
                 Some(_) => complain(format!("messages[{index}].payload: must be an object")),
                 None => complain(format!("messages[{index}].payload: is missing, must be an object")),

@@ -133,7 +133,7 @@ fn replies(items: &[Value]) -> (Vec<Reply>, Option<String>) {
     let replies = messages
         .into_iter()
         .enumerate()
-        .map(|(index, (kind, payload))| Reply { index, kind, payload })
+        .map(|(index, (kind, payload))| Reply { index, kind, payload, draft: None })
         .collect();
     (replies, complaint)
 }

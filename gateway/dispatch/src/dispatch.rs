@@ -1,7 +1,8 @@
 //! The running dispatch: started with its parts, asked and steered by the operator's API.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
@@ -15,8 +16,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::bot::{Bot, Health};
-use crate::handler::{Bots, Mail};
-use crate::{Aliases, BotCore, BreakerView, MediaLinks, Replies};
+use crate::handler::{Begun, Bots, Mail};
+use crate::{Aliases, BotCore, BreakerView, MediaLinks, Outcomes, Replies};
 
 /// Numbers evenly spread over 0 to 1, for the spread of retries.
 pub type Random = Arc<dyn Fn() -> f64 + Send + Sync>;
@@ -114,9 +115,18 @@ impl Dispatch {
             clock: parts.options.clock.clone(),
             random: parts.random.unwrap_or_else(|| Arc::new(system_random)),
             metrics: parts.metrics.clone(),
+            outcomes: OnceLock::new(),
+            begun: Begun::default(),
         });
         let driver = Driver::start(parts.store.clone(), Dir::Inbound, mail.clone(), parts.options, shutdown);
         Ok(Self { mail, driver, store: parts.store, client: parts.client, metrics: parts.metrics, health })
+    }
+
+    /// Tells somebody how events of the gateway's own making end, from now on. Only the first call counts.
+    pub fn tell_outcomes(&self, outcomes: Arc<dyn Outcomes>) {
+        if self.mail.outcomes.set(outcomes).is_err() {
+            tracing::warn!("somebody is told already how events end");
+        }
     }
 
     /// Exchanges the bots' configuration; what is learnt of a bot's core is kept, and events in hand finish on
@@ -235,7 +245,13 @@ fn table(
     if faults.is_empty() { Ok(table) } else { Err(faults) }
 }
 
+/// For the spread of retries: no secret, so the system is asked for a seed only.
 fn system_random() -> f64 {
-    // Without randomness retries are only less spread.
-    getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
+    static STATE: OnceLock<AtomicU64> = OnceLock::new();
+    let state = STATE.get_or_init(|| AtomicU64::new(getrandom::u64().unwrap_or(0)));
+    // SplitMix64 (Steele, Lea, Flood 2014).
+    let mut word = state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    f64::from(((word ^ (word >> 31)) >> 32) as u32) / f64::from(u32::MAX)
 }

@@ -2,35 +2,64 @@
 
 use std::io;
 
-use portico_store::records::{View, conversation_json, iso, message_json, user_json};
+use portico_contract::{BotId, EventId, InstallationId};
+use portico_store::records::{
+    Conversation, Iso, Message, Shown, User, View, conversation_json, iso, message_json, user_json,
+};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 use serde_json::{Map, Value, json};
 
 use crate::Offer;
 
+/// The body for a core of kind `http`, written straight from the rows.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
-    id: String,
-    created_at: String,
-    bot_id: &'a str,
-    installation: &'a str,
+    id: EventId,
+    created_at: Iso,
+    bot_id: &'a BotId,
+    installation: &'a InstallationId,
     integration: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    conversation: Option<Value>,
+    conversation: Option<Shown<'a, Conversation>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<Value>,
+    user: Option<Shown<'a, User>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<Value>,
+    message: Option<Shown<'a, Message>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reaction: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    payload: &'a Value,
+}
+
+fn shown<T>(row: Option<&T>) -> Option<Shown<'_, T>> {
+    row.map(|row| Shown(row, View::Bot))
+}
+
+/// The body for a core of kind `http`.
+pub(crate) fn http_body(offer: &Offer) -> serde_json::Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(2048);
+    let envelope = Envelope {
+        kind: &offer.kind,
+        id: offer.id,
+        created_at: Iso(offer.created_at),
+        bot_id: &offer.bot,
+        installation: &offer.installation,
+        integration: &offer.integration,
+        channel: offer.conversation.as_ref().map(|row| row.channel.as_str()),
+        conversation: shown(offer.conversation.as_ref()),
+        user: shown(offer.user.as_ref()),
+        message: shown(offer.message.as_ref()),
+        reaction: offer.reaction.as_deref(),
+        payload: &offer.payload,
+    };
+    serde_json::to_writer(&mut body, &envelope)?;
+    Ok(body)
 }
 
 fn objects(offer: &Offer) -> [(&'static str, Option<Value>); 3] {
@@ -39,25 +68,6 @@ fn objects(offer: &Offer) -> [(&'static str, Option<Value>); 3] {
         ("user", offer.user.as_ref().map(|row| user_json(row, View::Bot))),
         ("message", offer.message.as_ref().map(|row| message_json(row, View::Bot))),
     ]
-}
-
-/// The body for a core of kind `http`.
-pub(crate) fn http_body(offer: &Offer) -> serde_json::Result<Vec<u8>> {
-    let [(_, conversation), (_, user), (_, message)] = objects(offer);
-    serde_json::to_vec(&Envelope {
-        kind: &offer.kind,
-        id: offer.id.to_string(),
-        created_at: iso(offer.created_at),
-        bot_id: offer.bot.as_str(),
-        installation: offer.installation.as_str(),
-        integration: &offer.integration,
-        channel: offer.conversation.as_ref().map(|row| row.channel.as_str()),
-        conversation,
-        user,
-        message,
-        reaction: offer.reaction.as_deref(),
-        payload: (!offer.payload.is_null()).then_some(&offer.payload),
-    })
 }
 
 /// The body for a core that speaks the Botpress bot protocol: `{"event": …}`, in pure ASCII, since its servers

@@ -1,12 +1,12 @@
 //! One event on its way: rows, offer, answer, replies, verdict.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use parking_lot::RwLock;
-use portico_contract::{BotId, InstallationId, Millis};
+use parking_lot::{Mutex, RwLock};
+use portico_contract::{BotId, EventId, InstallationId, Millis};
 use portico_lanes::{Clock, GroupKey, Handler, LaneCtx, Verdict};
 use portico_store::{DeadReason, Entry, EventKind, StoreError};
 use portico_telemetry::Metrics;
@@ -16,9 +16,10 @@ use tokio::time::Instant;
 use crate::bot::Bot;
 use crate::breaker::{Admit, Moved};
 use crate::core::{Answer, Failure, Offer};
+use crate::outcomes::end_of;
 use crate::records::{Prepared, RecordFault, Scene, Subject, prepare};
 use crate::retry::Case;
-use crate::{Aliases, MediaLinks, Random, Replies, ReplyError};
+use crate::{Aliases, Ended, MediaLinks, Outcomes, Random, Replies, ReplyError};
 
 /// How soon a receipt is looked at again whose message the outbox has not stored yet.
 const RECEIPT_AGAIN: Duration = Duration::from_secs(1);
@@ -41,6 +42,33 @@ pub(crate) struct Mail {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Random,
     pub(crate) metrics: Arc<Metrics>,
+    /// Told how events end, where somebody wants to know.
+    pub(crate) outcomes: OnceLock<Arc<dyn Outcomes>>,
+    pub(crate) begun: Begun,
+}
+
+/// Events whose rows this process may have written and that are not through yet. Only of others that came in since
+/// its start is it sure that they have none.
+#[derive(Debug, Default)]
+pub(crate) struct Begun {
+    events: Mutex<HashSet<EventId>>,
+    /// Epoch of the first owner that was seen: under a later one somebody else may have worked meanwhile.
+    epoch: OnceLock<u64>,
+}
+
+impl Begun {
+    /// Marks an event as begun; says whether nobody can have begun it before.
+    fn begin(&self, ctx: &LaneCtx, entry: &Entry) -> bool {
+        let first = *self.epoch.get_or_init(|| ctx.fence.epoch) == ctx.fence.epoch;
+        self.events.lock().insert(entry.event.id) && entry.fresh && first
+    }
+
+    /// The event is not offered again.
+    fn end(&self, event: EventId, verdict: &Verdict) {
+        if matches!(verdict, Verdict::Settle(_) | Verdict::Bury { .. }) {
+            self.events.lock().remove(&event);
+        }
+    }
 }
 
 #[async_trait]
@@ -62,9 +90,20 @@ impl Handler for Mail {
             tracing::warn!(bot.id = %entry.event.bot, "events wait for bot '{}', which is not configured", entry.event.bot);
             return Verdict::Wait;
         };
+        let id = entry.event.id;
+        let wants = self.wants_end(&entry);
         let verdict = self.work(&bot, ctx, entry).await;
+        if let (Some(mut ended), Some(taken)) = (wants, end_of(&verdict)) {
+            ended.taken = taken;
+            self.tell_end(ended).await;
+        }
+        self.begun.end(id, &verdict);
         self.count_dead(&verdict);
         verdict
+    }
+
+    fn carries(&self) -> bool {
+        true
     }
 
     fn crashed(&self, attempts: u32, now: Millis) -> Verdict {
@@ -96,11 +135,16 @@ impl Handler for Mail {
     }
 
     fn expired(&self, entry: &Entry) {
+        self.begun.events.lock().remove(&entry.event.id);
         self.metrics.dead_letter(reason_word(DeadReason::Expired));
         tracing::warn!(
             bot.id = %entry.event.bot, event.id = %entry.event.id,
             "event {} waited longer than its bot allows and is a dead letter", entry.event.id
         );
+        if let (Some(ended), Some(outcomes)) = (self.wants_end(entry), self.outcomes.get().cloned()) {
+            let ended = Ended { taken: Err(DeadReason::Expired), ..ended };
+            tokio::spawn(async move { outcomes.ended(ended).await });
+        }
     }
 
     fn horizon(&self) -> Option<Duration> {
@@ -115,6 +159,25 @@ impl Handler for Mail {
 }
 
 impl Mail {
+    /// What somebody wants to know of an event's end; only of the gateway's own, which live channels make.
+    fn wants_end(&self, entry: &Entry) -> Option<Ended> {
+        if entry.event.kind != EventKind::Gateway || self.outcomes.get().is_none() {
+            return None;
+        }
+        Some(Ended {
+            event: entry.event.id,
+            installation: entry.event.installation.clone(),
+            conversation: entry.event.lane.conversation,
+            taken: Ok(()),
+        })
+    }
+
+    async fn tell_end(&self, ended: Ended) {
+        if let Some(outcomes) = self.outcomes.get() {
+            outcomes.ended(ended).await;
+        }
+    }
+
     fn count_dead(&self, verdict: &Verdict) {
         if let Verdict::Bury { reason, .. } = verdict {
             self.metrics.dead_letter(reason_word(*reason));
@@ -143,6 +206,8 @@ impl Mail {
             entry: &entry,
             media: self.media.as_ref(),
             bot_user: &health.bot_user,
+            carried: &ctx.carried,
+            fresh: self.begun.begin(ctx, &entry),
         };
         let subject = match prepare(&scene).await {
             Ok(Prepared::Offer(subject)) => *subject,

@@ -2,7 +2,8 @@
 //!
 //! Second step of the outbound half of the path: before it the mailbox, after it the core. All rows of an
 //! event are written in one commit, answered as soon as its order is fixed, because they can be made again from
-//! the journal. Doing it twice gives the same rows, so an attempt that broke off costs nothing.
+//! the journal. Doing it twice gives the same rows, so an attempt that broke off costs nothing. The same commit
+//! settles the event before it in the mailbox, where that waits for one.
 
 mod gateway;
 mod identity;
@@ -13,6 +14,7 @@ mod receipts;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use portico_contract::{Content, Event, InstallationId, MEDIA_SCHEME, Media, Millis, Tags};
+use portico_lanes::Carried;
 use portico_store::records::{
     Conversation, GatewayEvent, Message, Records, TagMap, User, Versioned, event_type,
 };
@@ -70,6 +72,10 @@ pub(crate) struct Scene<'a> {
     pub(crate) media: &'a dyn MediaLinks,
     /// Whether the bot's own user is known to be there.
     pub(crate) bot_user: &'a AtomicBool,
+    /// What became of the event before, to be committed before this one is offered.
+    pub(crate) carried: &'a Carried,
+    /// Whether nobody can have written rows of this event before.
+    pub(crate) fresh: bool,
 }
 
 /// Rows of one event under way: what was read, and what is to be written.
@@ -78,6 +84,8 @@ struct Draft<'a> {
     changes: Vec<Change>,
     /// Looks whether rows are there that only an earlier attempt can have made.
     careful: bool,
+    /// There are none, so that none is expected to be absent.
+    fresh: bool,
 }
 
 /// An event as it was journaled.
@@ -90,9 +98,7 @@ enum Told {
 pub(crate) async fn prepare(scene: &Scene<'_>) -> Result<Prepared, RecordFault> {
     let stored = &scene.entry.event;
     let told = match stored.kind {
-        EventKind::Connector => {
-            Told::Connector(Box::new(serde_json::from_slice(&stored.body).map_err(unreadable)?))
-        }
+        EventKind::Connector => Told::Connector(Box::new(Event::read(&stored.body).map_err(unreadable)?)),
         EventKind::Gateway => Told::Gateway(serde_json::from_slice(&stored.body).map_err(unreadable)?),
         EventKind::Unread => return Ok(Prepared::Nothing),
         EventKind::Outgoing => {
@@ -101,20 +107,30 @@ pub(crate) async fn prepare(scene: &Scene<'_>) -> Result<Prepared, RecordFault> 
     };
     let mut last = StoreError::NotFound("row");
     for round in 0..RETRIES {
-        let careful = round > 0 || scene.entry.replay || scene.entry.attempts > 0;
-        let mut draft = Draft { scene, changes: Vec::new(), careful };
+        let again = round > 0 || scene.entry.replay || scene.entry.attempts > 0;
+        let fresh = scene.fresh && !scene.entry.replay && scene.entry.attempts == 0;
+        let mut draft = Draft { scene, changes: Vec::new(), careful: again && !fresh, fresh };
         let prepared = match &told {
             Told::Connector(event) => draft.connector(event).await?,
             Told::Gateway(event) => draft.gateway(event).await?,
         };
         draft.bot_user().await?;
-        if draft.changes.is_empty() {
+        let carried = scene.carried.change();
+        if draft.changes.is_empty() && carried.is_none() {
             return Ok(prepared);
         }
-        match scene.records.store().commit(Commit::of(draft.changes).ordered()).await {
+        let carries = carried.is_some();
+        let changes = carried.into_iter().chain(draft.changes);
+        match scene.records.store().commit(Commit::of(changes).ordered()).await {
             Ok(_) => {
+                scene.carried.done();
                 scene.bot_user.store(true, Ordering::Relaxed);
                 return Ok(prepared);
+            }
+            // The event before is in the mailbox no more: there is nothing to settle.
+            Err(error @ StoreError::NotFound(_)) if carries => {
+                scene.carried.done();
+                last = error;
             }
             // Somebody else wrote a row meanwhile, most often the outbox of the same conversation.
             Err(error @ StoreError::Conflict { .. }) => last = error,

@@ -15,6 +15,8 @@ pub struct Reply {
     pub kind: String,
     /// Payload, as on the wire.
     pub payload: Value,
+    /// The draft that it ends: what the bot let grow before (`PUT /v1/chat/drafts/{draftId}`).
+    pub draft: Option<String>,
 }
 
 /// Why replies were not taken.

@@ -2,6 +2,7 @@
 //! where bytes matter.
 
 mod http;
+mod outcomes;
 mod pace;
 mod rules;
 

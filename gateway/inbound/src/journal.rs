@@ -26,13 +26,12 @@ pub(crate) enum Kept {
 }
 
 fn raw_of(installation: &Installation, request: &InboundRequest) -> bytes::Bytes {
-    let keep: Vec<&str> = installation.keep_headers.iter().map(String::as_str).collect();
     RawRequest::encode(
         request.method.as_str(),
         &request.path,
         &request.query,
         &request.headers,
-        &keep,
+        &installation.keep_headers,
         &request.body,
     )
 }

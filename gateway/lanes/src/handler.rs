@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use portico_contract::Millis;
-use portico_store::{Attempt, DeadReason, Entry, EventOutcome, Fence, Lane};
+use portico_store::{Attempt, Change, DeadReason, Entry, EventOutcome, Fence, Lane};
 
 /// What lanes share that may fail as a whole: a bot, or an installation.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,12 +38,39 @@ impl fmt::Debug for GroupKey {
 }
 
 /// Where an entry stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LaneCtx {
     /// Its lane.
     pub lane: Lane,
     /// The right by which it is worked; its epoch grows with every owner.
     pub fence: Fence,
+    /// What became of the entry before it, where that is not committed yet.
+    pub carried: Carried,
+}
+
+/// The settling of the entry before, left for the commit by which the next one begins: so that each entry of a
+/// lane costs one commit, not two. Only for handlers that say so in [`Handler::carries`].
+#[derive(Clone, Debug, Default)]
+pub struct Carried(Arc<Mutex<Option<Change>>>);
+
+impl Carried {
+    /// The change to put into the handler's own commit.
+    pub fn change(&self) -> Option<Change> {
+        self.0.lock().clone()
+    }
+
+    /// That commit happened: nobody else needs to do it.
+    pub fn done(&self) {
+        *self.0.lock() = None;
+    }
+
+    pub(crate) fn leave(&self, change: Change) {
+        *self.0.lock() = Some(change);
+    }
+
+    pub(crate) fn take(&self) -> Option<Change> {
+        self.0.lock().take()
+    }
 }
 
 /// What became of an entry.
@@ -93,6 +121,12 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Does the work on one entry, the oldest of its lane.
     async fn handle(&self, ctx: &LaneCtx, entry: Entry) -> Verdict;
+
+    /// Whether [`Handler::handle`] commits what [`LaneCtx::carried`] holds before anything of its entry leaves the
+    /// gateway. What it leaves is committed after it.
+    fn carries(&self) -> bool {
+        false
+    }
 
     /// What becomes of an entry whose handling panicked; `attempts` were made before. By default it is tried
     /// after 1 s, 5 s, 15 s, 30 s, 1, 2, 3 and 5 minutes, then it is a dead letter.

@@ -29,7 +29,7 @@ pub use clock::{Clock, SystemClock};
 pub use driver::{Driver, Options};
 pub use group::GateKind;
 pub use handle::{Drained, DriverHandle};
-pub use handler::{GroupKey, Handler, LaneCtx, Verdict};
+pub use handler::{Carried, GroupKey, Handler, LaneCtx, Verdict};
 pub use state::{DriverStats, GroupStats};
 
 #[cfg(test)]

@@ -215,7 +215,7 @@ async fn bury_all(
             }
             let change =
                 Change::Bury { fence, lane, seq: entry.seq, reason: DeadReason::Expired, attempt: None };
-            worker::commit(inner, fence, change).await?;
+            worker::commit(inner, fence, vec![change]).await?;
             Inner::count(&inner.counters.buried);
             inner.handler.expired(entry);
         }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use portico_contract::{BotId, ConversationId, EventId, InstallationId, Millis};
 use portico_store::{
-    Append, Attempt, Change, Commit, DeadReason, Dir, Entry, EventKind, EventOutcome, Lane, LaneState,
-    NewEvent, NodeId, Store,
+    Append, Attempt, Change, Commit, DeadReason, Dir, Entry, EventKind, EventOutcome, Key, Lane, LaneState,
+    NewEvent, NodeId, Store, Table,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,8 @@ struct Scripted {
     max_age: Option<Duration>,
     reopen: Option<Duration>,
     clock: TestClock,
+    /// Commits what is carried first.
+    carries: Option<Arc<dyn Store>>,
 }
 
 /// Wall time that follows the runtime's clock, so that paused tests need no sleep.
@@ -77,6 +79,7 @@ impl Scripted {
             max_age: None,
             reopen: None,
             clock: TestClock(Instant::now()),
+            carries: None,
         }
     }
 
@@ -122,8 +125,19 @@ impl Handler for Scripted {
         self.reopen
     }
 
+    fn carries(&self) -> bool {
+        self.carries.is_some()
+    }
+
     async fn handle(&self, ctx: &LaneCtx, entry: Entry) -> Verdict {
         let conversation = ctx.lane.conversation;
+        if let Some(store) = &self.carries {
+            let row = Change::put(Table::Meta, Key::new().bytes(&conversation.0).number(entry.seq), "row");
+            if store.commit(Commit::of(ctx.carried.change().into_iter().chain([row]))).await.is_err() {
+                return Verdict::Wait;
+            }
+            ctx.carried.done();
+        }
         let seen = {
             let mut all = self.seen.lock();
             let before = all
@@ -235,9 +249,15 @@ async fn left(store: &Arc<dyn Store>) -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn entries_are_worked_in_order_whatever_fails() {
-    let store = store();
+    let plain = store();
+    order_holds(&plain, None).await;
+    let carrying = store();
+    order_holds(&carrying, Some(carrying.clone())).await;
+}
+
+async fn order_holds(store: &Arc<dyn Store>, carries: Option<Arc<dyn Store>>) {
     // Every third try fails, and each entry needs up to three.
-    let handler = Arc::new(Scripted::new(|seen| {
+    let mut handler = Scripted::new(|seen| {
         let hash = seen.seq.wrapping_mul(31) ^ u64::from(seen.conversation.0[15]).wrapping_mul(17);
         match (hash + seen.before as u64) % 5 {
             0 if seen.before < 3 => Act::Fail(Duration::from_millis(300)),
@@ -246,10 +266,12 @@ async fn entries_are_worked_in_order_whatever_fails() {
             3 if seen.seq % 7 == 0 => Act::Bury,
             _ => Act::Done,
         }
-    }));
-    let driver = start(&store, &handler, options(&handler));
+    });
+    handler.carries = carries;
+    let handler = Arc::new(handler);
+    let driver = start(store, &handler, options(&handler));
     for _ in 0..20 {
-        append(&store, "b", (0..50).map(conversation)).await;
+        append(store, "b", (0..50).map(conversation)).await;
     }
     let watched = store.clone();
     until("all settled", move || watched.stats().backlog[0] == 0).await;
@@ -264,6 +286,52 @@ async fn entries_are_worked_in_order_whatever_fails() {
     let stats = driver.stats();
     assert_eq!(stats.settled + stats.buried, 1000);
     assert!(stats.panics > 0 && stats.deferred > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_is_settled_by_the_commit_with_which_the_next_one_begins() {
+    let store = store();
+    let mut handler = Scripted::new(|seen| if seen.seq == 7 { Act::Forever } else { Act::Done });
+    handler.carries = Some(store.clone());
+    let handler = Arc::new(handler);
+    append(&store, "b", [conversation(1); 10]).await;
+    let _driver = start(&store, &handler, options(&handler));
+    until("the seventh is in hand", || handler.count() == 7).await;
+    // All before it are settled while it is worked.
+    assert_eq!(left(&store).await, 4);
+    // The append, and one for each entry.
+    assert_eq!(store.stats().commits, 1 + 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_carried_is_settled_however_the_next_entry_ends() {
+    for act in [|| Act::Wait, || Act::Hold, || Act::Bury, || Act::Panic, || Act::Forever] {
+        let store = store();
+        // This handler says that it carries, but leaves what it gets.
+        struct Leaves(Scripted);
+        #[async_trait]
+        impl Handler for Leaves {
+            fn group(&self, entry: &Entry) -> GroupKey {
+                self.0.group(entry)
+            }
+            fn carries(&self) -> bool {
+                true
+            }
+            async fn handle(&self, ctx: &LaneCtx, entry: Entry) -> Verdict {
+                self.0.handle(ctx, entry).await
+            }
+        }
+        let handler =
+            Arc::new(Leaves(Scripted::new(move |seen| if seen.seq == 3 { act() } else { Act::Done })));
+        append(&store, "b", [conversation(1); 3]).await;
+        let options = options(&handler.0);
+        let stop = CancellationToken::new();
+        let driver = Driver::start(store.clone(), Dir::Inbound, handler.clone(), options, stop);
+        until("the third was seen", || handler.0.count() == 3).await;
+        driver.drain(Duration::from_millis(50)).await;
+        assert!(left(&store).await <= 1, "{}", left(&store).await);
+        assert!(driver.stats().settled >= 2);
+    }
 }
 
 #[tokio::test(start_paused = true)]

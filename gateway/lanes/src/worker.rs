@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use portico_store::{Change, Commit, DeadReason, Entry, EventOutcome, Fence, Lane, StoreError};
+use portico_store::{Change, Commit, DeadReason, DiskLevel, Entry, EventOutcome, Fence, Lane, StoreError};
 
 use crate::driver::Inner;
 use crate::state::{Left, Taken};
-use crate::{LaneCtx, Verdict};
+use crate::{Carried, LaneCtx, Options, Verdict};
 
 /// Pause before a settle is tried again on a store that does not answer.
 const SETTLE_AGAIN: Duration = Duration::from_millis(200);
@@ -76,41 +76,91 @@ async fn work(
         return Ok(Left::Idle);
     }
     let there = usize::try_from(head.next.saturating_sub(head.head)).unwrap_or(usize::MAX);
-    let ahead = if taken.probe { 1 } else { inner.options.read_ahead.clamp(1, 64) };
-    let entries = inner.store.peek(lane, there.clamp(1, ahead)).await?;
+    let entries = inner.store.peek(lane, there.clamp(1, ahead(inner, taken))).await?;
     let more = entries.len() < there;
-    let ctx = LaneCtx { lane, fence };
-    let mut made = 0;
-    for entry in entries {
+    let ctx = LaneCtx { lane, fence, carried: Carried::default() };
+    let left = each(inner, taken, &ctx, entries, worked).await;
+    // However it ended: what is settled is not done again.
+    if let Some(change) = ctx.carried.take() {
+        commit(inner, fence, vec![change]).await?;
+        Inner::count(&inner.counters.settled);
+    }
+    Ok(match left? {
+        Some(left) => left,
+        None if more => Left::More,
+        None => Left::Idle,
+    })
+}
+
+/// How many entries to read: no more than will be worked before another lane has its turn.
+fn ahead(inner: &Inner, taken: &Taken) -> usize {
+    let Options { read_ahead, quantum, .. } = inner.options;
+    match taken.probe {
+        true => 1,
+        false if inner.state.lock().others_wait(taken.group) => read_ahead.min(quantum).clamp(1, 64),
+        false => read_ahead.clamp(1, 64),
+    }
+}
+
+/// Works entries one after the other; `None` when all are done.
+async fn each(
+    inner: &Arc<Inner>,
+    taken: &Taken,
+    ctx: &LaneCtx,
+    entries: Vec<Entry>,
+    worked: &mut bool,
+) -> Result<Option<Left>, StoreError> {
+    let LaneCtx { lane, fence, ref carried } = *ctx;
+    // On a full disk settling goes alone: nothing but that has room.
+    let carries = inner.handler.carries() && inner.store.health().disk < DiskLevel::SettleOnly;
+    let count = entries.len();
+    for (made, entry) in entries.into_iter().enumerate() {
         if made > 0 {
             if taken.probe || taken.halted.load(Ordering::Relaxed) || inner.stop.is_cancelled() {
-                return Ok(Left::More);
+                return Ok(Some(Left::More));
             }
             if made % inner.options.quantum.max(1) == 0 && inner.state.lock().others_wait(taken.group) {
-                return Ok(Left::More);
+                return Ok(Some(Left::More));
             }
             if inner.leases.fence(lane.shard()) != Some(fence) {
-                return Ok(Left::Gone);
+                return Ok(Some(Left::Gone));
             }
         }
         let (seq, attempts) = (entry.seq, entry.attempts);
         if inner.handler.overdue(&entry, inner.options.clock.now()) {
             let change = Change::Bury { fence, lane, seq, reason: DeadReason::Expired, attempt: None };
-            commit(inner, fence, change).await?;
+            let before = carried.take();
+            let settles = before.is_some();
+            commit(inner, fence, before.into_iter().chain([change]).collect()).await?;
+            if settles {
+                Inner::count(&inner.counters.settled);
+            }
             Inner::count(&inner.counters.buried);
             inner.handler.expired(&entry);
             continue;
         }
+        let carrying = carried.change().is_some();
         let verdict = tokio::select! {
             biased;
-            verdict = judge(inner, &ctx, entry, attempts) => verdict,
-            () = inner.leases.lost(fence) => return Ok(Left::Gone),
-            () = inner.abort.cancelled() => return Ok(Left::Gone),
+            verdict = judge(inner, ctx, entry, attempts) => verdict,
+            () = inner.leases.lost(fence) => return Ok(Some(Left::Gone)),
+            () = inner.abort.cancelled() => return Ok(Some(Left::Gone)),
         };
-        made += 1;
         *worked |= verdict != Verdict::Wait;
+        let before = carried.take();
+        if carrying && before.is_none() {
+            Inner::count(&inner.counters.settled);
+        }
+        let settles = before.is_some();
         let (change, counter, goes_on) = match verdict {
-            Verdict::Settle(outcome) => (settle(fence, lane, seq, outcome), &inner.counters.settled, true),
+            Verdict::Settle(outcome) => {
+                let change = settle(fence, lane, seq, outcome);
+                if carries && before.is_none() && made + 1 < count {
+                    carried.leave(change);
+                    continue;
+                }
+                (change, &inner.counters.settled, true)
+            }
             Verdict::Bury { reason, attempt } => {
                 (Change::Bury { fence, lane, seq, reason, attempt }, &inner.counters.buried, true)
             }
@@ -122,16 +172,25 @@ async fn work(
                 let change = Change::Defer { fence, lane, seq, due: None, attempt, counts: true };
                 (change, &inner.counters.deferred, false)
             }
-            Verdict::Wait => return Ok(Left::Blocked),
+            Verdict::Wait => {
+                if let Some(before) = before {
+                    commit(inner, fence, vec![before]).await?;
+                    Inner::count(&inner.counters.settled);
+                }
+                return Ok(Some(Left::Blocked));
+            }
         };
-        commit(inner, fence, change).await?;
+        commit(inner, fence, before.into_iter().chain([change]).collect()).await?;
+        if settles {
+            Inner::count(&inner.counters.settled);
+        }
         Inner::count(counter);
         if !goes_on {
             inner.due_moved.notify_one();
-            return Ok(Left::Idle);
+            return Ok(Some(Left::Idle));
         }
     }
-    Ok(if more { Left::More } else { Left::Idle })
+    Ok(None)
 }
 
 /// Hands an entry to the handler; a panic counts as a failed attempt.
@@ -151,17 +210,23 @@ fn settle(fence: Fence, lane: Lane, through: u64, outcome: EventOutcome) -> Chan
     Change::Settle { fence, lane, through, outcome }
 }
 
-/// Records what became of an entry. While the store does not answer it is tried again, because the work is
+/// Records what became of entries. While the store does not answer it is tried again, because the work is
 /// done: giving up would do it twice.
-pub(crate) async fn commit(inner: &Arc<Inner>, fence: Fence, change: Change) -> Result<(), StoreError> {
+pub(crate) async fn commit(inner: &Arc<Inner>, fence: Fence, changes: Vec<Change>) -> Result<(), StoreError> {
     loop {
-        match inner.store.commit(Commit::of([change.clone()]).ordered()).await {
+        match inner.store.commit(Commit::of(changes.clone()).ordered()).await {
             Err(StoreError::Unavailable(_))
                 if !inner.stop.is_cancelled() && inner.leases.fence(fence.shard) == Some(fence) =>
             {
                 tokio::time::sleep(SETTLE_AGAIN).await;
             }
-            // An operator took the entry away meanwhile; the next look at the lane sees what is there.
+            // An operator took an entry away meanwhile; the next look at the lane sees what is there.
+            Err(StoreError::NotFound(_)) if changes.len() > 1 => {
+                for change in changes {
+                    Box::pin(commit(inner, fence, vec![change])).await?;
+                }
+                return Ok(());
+            }
             Err(StoreError::NotFound(_)) => return Ok(()),
             other => return other.map(drop),
         }

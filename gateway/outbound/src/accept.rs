@@ -9,19 +9,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use portico_contract::{BotId, ConversationId, EventId, MessageId, Millis, UserId};
 use portico_store::records::{
-    Conversation, DeliveryStatus, Direction, GatewayEvent, Message, MessageDelivery, Outgoing, Records,
-    Scheduled, TagMap, User, Versioned, schedule_changes,
+    Conversation, Direction, Message, Records, Scheduled, TagMap, schedule_changes,
 };
-use portico_store::{Change, Commit, Committed, IdempotencyKey, Lane, Once, Store, StoreError, Table};
+use portico_store::{Change, Commit, Committed, IdempotencyKey, Key, Lane, Once, Store, StoreError, Table};
 use portico_telemetry::Metrics;
 use portico_telemetry::metrics::Limit;
-use portico_turns::{Installation, Installations};
+use portico_turns::{Installation, Installations, NoOutlet, Outlet, ShownItem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::check::check_payload;
-use crate::entry::{gateway_entry, no_installation, outgoing_entry};
+use crate::draft::{Draft, draft, draft_changes, incoming_items, sender_changes};
+use crate::stream::{is_live, sent_now};
 use crate::{AcceptError, now};
 
 /// Most unsettled entries of one conversation's outbox.
@@ -70,6 +69,7 @@ pub struct Outbox {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) installations: Arc<Installations>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) outlet: Arc<dyn Outlet>,
     most: u64,
     /// Callers of one conversation wait for each other here rather than in conflicts of its row.
     locks: Vec<Mutex<()>>,
@@ -81,10 +81,25 @@ impl std::fmt::Debug for Outbox {
     }
 }
 
-/// One message on its way into a commit.
-pub(crate) struct Draft {
-    pub(crate) message: Message,
-    pub(crate) event: EventId,
+/// What was kept.
+pub(crate) struct Kept {
+    pub(crate) messages: Vec<Message>,
+    /// Numbers in the stream of a live conversation, of those that came in.
+    pub(crate) seqs: Vec<u64>,
+    /// Whether an earlier call kept it.
+    pub(crate) repeat: bool,
+}
+
+impl Kept {
+    fn before(messages: Vec<Message>) -> Self {
+        Self { messages, seqs: Vec::new(), repeat: true }
+    }
+}
+
+/// What one commit holds, and what is shown after it.
+struct Batch {
+    changes: Vec<Change>,
+    shown: Vec<ShownItem>,
 }
 
 /// What the store keeps for a repeat: the messages, or their ids where they are too large to keep twice.
@@ -102,6 +117,7 @@ impl Outbox {
             store,
             installations,
             metrics,
+            outlet: Arc::new(NoOutlet),
             most: MAX_LANE,
             locks: (0..64).map(|_| Mutex::new(())).collect(),
         }
@@ -111,6 +127,13 @@ impl Outbox {
     #[must_use]
     pub fn at_most(mut self, most: u64) -> Self {
         self.most = most;
+        self
+    }
+
+    /// Tells those who listen to live conversations.
+    #[must_use]
+    pub fn with_outlet(mut self, outlet: Arc<dyn Outlet>) -> Self {
+        self.outlet = outlet;
         self
     }
 
@@ -141,7 +164,7 @@ impl Outbox {
     /// # Errors
     /// As [`Outbox::accept`]; the length of the outbox is looked at when the message is due.
     pub async fn schedule(&self, new: NewMessage, due: Millis) -> Result<Message, AcceptError> {
-        let Draft { mut message, event } = draft(&new, Direction::Outgoing, EventId::new())?;
+        let Draft { mut message, event, .. } = draft(&new, Direction::Outgoing, EventId::new())?;
         let records = Records::of(self.store.clone(), new.bot.clone());
         if records.conversation(message.conversation).await?.is_none() {
             return Err(AcceptError::ReferenceNotFound("the conversation"));
@@ -174,7 +197,10 @@ impl Outbox {
     ) -> Result<Message, AcceptError> {
         // The id stays the one that the caller was told; the event gets one of today.
         (message.created_at, message.updated_at) = (now(), now());
-        first(self.store_all(bot, vec![Draft { message, event: EventId::new() }], None, extra).await?)
+        first(
+            self.store_all(bot, vec![Draft { message, event: EventId::new(), client_id: None }], None, extra)
+                .await?,
+        )
     }
 
     pub(crate) async fn lock(&self, conversation: ConversationId) -> tokio::sync::MutexGuard<'_, ()> {
@@ -187,33 +213,62 @@ impl Outbox {
     pub(crate) async fn store_all(
         &self,
         bot: &BotId,
-        mut drafts: Vec<Draft>,
+        drafts: Vec<Draft>,
         once: Option<OnceKey>,
         extra: &[Change],
     ) -> Result<Vec<Message>, AcceptError> {
+        self.keep(bot, drafts, once, extra, None).await.map(|kept| kept.messages)
+    }
+
+    /// As [`Outbox::store_all`]; of a visitor's `client` id only one is kept.
+    pub(crate) async fn keep(
+        &self,
+        bot: &BotId,
+        mut drafts: Vec<Draft>,
+        once: Option<OnceKey>,
+        extra: &[Change],
+        client: Option<&Key>,
+    ) -> Result<Kept, AcceptError> {
         let Some(conversation) = drafts.first().map(|draft| draft.message.conversation) else {
-            return Ok(Vec::new());
+            return Ok(Kept { messages: Vec::new(), seqs: Vec::new(), repeat: false });
         };
         let records = Records::of(self.store.clone(), bot.clone());
         let _turn = self.lock(conversation).await;
         let mut tries = 0;
         loop {
-            let changes = match self.changes(&records, conversation, &mut drafts).await {
-                Ok(changes) => changes,
+            let known = self.sent_before(client).await?;
+            if let Some((sent, _)) = known.filter(|(sent, _)| sent.until > now()) {
+                return self.kept_before(&records, &sent, drafts).await;
+            }
+            let Batch { mut changes, shown } = match self.changes(&records, conversation, &mut drafts).await {
+                Ok(batch) => batch,
                 // A repeat must get its first answer even when the outbox is full now or the user is gone.
                 Err(refusal) => match self.probe(&records, once).await? {
-                    Some(first) => return Ok(first),
+                    Some(first) => return Ok(Kept::before(first)),
                     None => return Err(refusal),
                 },
             };
+            if let (Some(key), Some(draft)) = (client, drafts.first()) {
+                let seq = shown.first().map_or(0, |item| item.seq);
+                let sent = sent_now(conversation, draft.message.id.0, seq, draft.message.created_at);
+                changes.push(sent.change(key.clone(), known.map(|(_, version)| version)));
+            }
             let messages: Vec<Message> = drafts.iter().map(|draft| draft.message.clone()).collect();
             let mut commit = Commit::of(changes.into_iter().chain(extra.iter().cloned()));
             if let Some(once) = once {
                 commit = commit.once(Once { key: once.key, hash: once.hash, answer: answer(&messages) });
             }
             match self.store.commit(commit).await {
-                Ok(Committed::Done(_)) => return Ok(messages),
-                Ok(Committed::Same(stored)) => return self.answered(&records, &stored).await,
+                Ok(Committed::Done(_)) => {
+                    let seqs = shown.iter().map(|item| item.seq).collect();
+                    for item in shown {
+                        self.outlet.shown(conversation, item);
+                    }
+                    return Ok(Kept { messages, seqs, repeat: false });
+                }
+                Ok(Committed::Same(stored)) => {
+                    return self.answered(&records, &stored).await.map(Kept::before);
+                }
                 // A conflict of `extra` (the schedule, a claim) is the caller's; rows written here are read anew.
                 Err(StoreError::Conflict { table })
                     if !matches!(table, Table::Schedule | Table::Index) && tries < MAX_CONFLICTS =>
@@ -236,7 +291,7 @@ impl Outbox {
         // A commit that can't happen: a row that is written by nobody is expected to be there.
         let impossible = Change::Write {
             table: Table::Meta,
-            key: portico_store::Key::new().text("outbound").text("never"),
+            key: Key::new().text("outbound").text("never"),
             value: None,
             expect: portico_store::Expect::Version(u64::MAX),
         };
@@ -269,7 +324,7 @@ impl Outbox {
         records: &Records,
         conversation: ConversationId,
         drafts: &mut [Draft],
-    ) -> Result<Vec<Change>, AcceptError> {
+    ) -> Result<Batch, AcceptError> {
         let bot = records.bot().clone();
         let place = records
             .conversation(conversation)
@@ -296,7 +351,15 @@ impl Outbox {
         counted.message_count += drafts.len() as u64;
         counted.updated_at = latest;
         changes.extend(records.conversation_changes(Some(&place), &counted));
-        Ok(changes)
+        let shown = match &carrier {
+            Some(carrier) if is_live(carrier) => {
+                let (more, shown) = incoming_items(records, conversation, drafts).await?;
+                changes.extend(more);
+                shown
+            }
+            _ => Vec::new(),
+        };
+        Ok(Batch { changes, shown })
     }
 
     /// The installation that carries a conversation, if it is there.
@@ -333,102 +396,4 @@ fn answer(messages: &[Message]) -> Bytes {
     }
     let named = Answer::Named(messages.iter().map(|message| (message.conversation, message.id)).collect());
     serde_json::to_vec(&named).unwrap_or_default().into()
-}
-
-/// Checks a new message by itself.
-pub(crate) fn draft(new: &NewMessage, direction: Direction, event: EventId) -> Result<Draft, AcceptError> {
-    check_payload(&new.kind, &new.payload)?;
-    let mut tags = new.tags.clone();
-    tags.retain(|_, value| !value.is_empty());
-    if let Some(reply_to) = new.reply_to {
-        tags.insert(REPLY_TO.to_owned(), reply_to.to_string());
-    }
-    let now = now();
-    let message = Message {
-        id: MessageId::of_event(event),
-        conversation: new.conversation,
-        user: new.user.clone(),
-        direction,
-        kind: new.kind.clone(),
-        payload: new.payload.clone(),
-        tags,
-        delivery: None,
-        origin: new.origin.clone(),
-        created_at: now,
-        updated_at: now,
-    };
-    Ok(Draft { message, event })
-}
-
-/// Changes that make sure that the sender is there and takes part.
-async fn sender_changes(
-    records: &Records,
-    conversation: &Conversation,
-    sender: &UserId,
-) -> Result<Vec<Change>, AcceptError> {
-    let mut changes = Vec::new();
-    if records.user(sender).await?.is_none() {
-        if *sender != UserId::of_bot(records.bot()) {
-            return Err(AcceptError::ReferenceNotFound("the user"));
-        }
-        let now = now();
-        let user = User {
-            id: sender.clone(),
-            name: None,
-            picture_url: None,
-            tags: TagMap::new(),
-            properties: TagMap::new(),
-            attributes: TagMap::new(),
-            party: None,
-            created_at: now,
-            updated_at: now,
-        };
-        changes.extend(records.user_changes(None, &user));
-    }
-    if !records.is_participant(conversation.id, sender).await? {
-        changes.extend(records.participant_changes(conversation.id, sender, true));
-    }
-    Ok(changes)
-}
-
-fn draft_changes(
-    records: &Records,
-    place: &Versioned<Conversation>,
-    carrier: Option<&Installation>,
-    bot: &BotId,
-    draft: &mut Draft,
-) -> Vec<Change> {
-    let message = &mut draft.message;
-    let entry = match (message.direction, carrier) {
-        (Direction::Incoming, _) => {
-            let event = GatewayEvent {
-                kind: "message_created".into(),
-                payload: Value::Null,
-                conversation_id: Some(message.conversation),
-                user_id: Some(message.user.clone()),
-                message_id: Some(message.id),
-                workflow_id: None,
-            };
-            let installation = place.value.installation.clone().unwrap_or_else(no_installation);
-            Some(gateway_entry(bot, installation, Lane::inbound(message.conversation), draft.event, &event))
-        }
-        (Direction::Outgoing, Some(carrier)) => {
-            message.delivery = Some(MessageDelivery {
-                status: DeliveryStatus::Pending,
-                at: message.created_at,
-                reason: None,
-                external_ids: Vec::new(),
-                possible_duplicate: false,
-            });
-            let body = Outgoing::Message { message: message.id };
-            Some(outgoing_entry(bot, carrier.id.clone(), message.conversation, draft.event, &body))
-        }
-        (Direction::Outgoing, None) => {
-            message.delivery = None;
-            None
-        }
-    };
-    let mut changes = records.message_changes(None, message);
-    changes.extend(entry);
-    changes
 }

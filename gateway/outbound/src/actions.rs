@@ -174,6 +174,14 @@ impl Actions {
         let input = checked_input(installation.connector.manifest(), action, input)?;
         let records = Records::of(self.store.clone(), installation.bot.clone());
         let about = self.about(&records, installation, &input).await?;
+        if action == "markAsRead" && crate::is_live(installation) {
+            // Kept for those who come back: a matter of the stream, not of the connector.
+            let place = about
+                .conversation
+                .ok_or_else(|| ActionError::new("InvalidPayload", 400, "input.conversationId: is missing"))?;
+            crate::live::mark_read(&records, self.turns.outlet(), place, named_message(&input)).await?;
+            return Ok(json!({}));
+        }
         let idempotency_key = match idempotency {
             Some(key) => format!("{}:{action}:{key}", installation.id),
             None => EventId::new().to_string(),
@@ -321,6 +329,11 @@ impl Actions {
         }
         Ok(output)
     }
+}
+
+/// The message that an input names; [`Actions::about`] has read it.
+fn named_message(input: &Value) -> Option<MessageId> {
+    MessageId::parse(input.get("messageId")?.as_str()?).ok()
 }
 
 fn checked_input(manifest: &Manifest, action: &str, input: Value) -> Result<Value, ActionError> {

@@ -5,7 +5,8 @@ use portico_store::Change;
 use portico_store::records::{Direction, Message};
 
 use crate::AcceptError;
-use crate::accept::{NewMessage, Outbox, draft};
+use crate::accept::{NewMessage, Outbox};
+use crate::draft::draft;
 
 impl Outbox {
     /// As [`Outbox::accept`] for an outgoing message and [`Outbox::incoming`] for an incoming one; `claim` is

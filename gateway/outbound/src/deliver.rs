@@ -157,6 +157,9 @@ impl Sender {
             }
             work.deadline = now().saturating_add(millis(work.installation.max_age));
         }
+        if crate::is_live(&work.installation) {
+            return self.show(&work, &subject).await;
+        }
         if self.waits(&work.installation) {
             return Ok(Verdict::Wait);
         }

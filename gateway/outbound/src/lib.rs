@@ -14,11 +14,13 @@ mod actions;
 mod check;
 mod claim;
 mod deliver;
+mod draft;
 mod entry;
 mod error;
 mod fit;
 mod follow;
 mod gates;
+mod live;
 mod media;
 mod overdue;
 mod pace;
@@ -28,7 +30,10 @@ mod revise;
 mod schedule;
 mod schema;
 mod settle;
+mod show;
+mod stream;
 mod verdict;
+mod visitors;
 
 pub use accept::{MAX_LANE, NewMessage, OnceKey, Outbox};
 pub use actions::{ActionError, Actions};
@@ -42,6 +47,8 @@ pub use replies::ReplyMessage;
 pub use revise::MessageChange;
 pub use schedule::{Bots, Scheduler};
 pub use settle::UNREACHABLE;
+pub use stream::{StreamWrite, is_live};
+pub use visitors::{ClientId, NewEventOf, SaidOnce, ToldOnce};
 
 use portico_turns::now;
 

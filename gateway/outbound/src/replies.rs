@@ -7,7 +7,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::AcceptError;
-use crate::accept::{NewMessage, OnceKey, Outbox, draft};
+use crate::accept::{NewMessage, OnceKey, Outbox};
+use crate::draft::draft;
 
 /// Most messages of one answer.
 const MAX_REPLIES: usize = 100;

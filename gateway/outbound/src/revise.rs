@@ -26,6 +26,28 @@ pub struct MessageChange {
     pub tags: BTreeMap<String, Option<String>>,
 }
 
+impl MessageChange {
+    /// A message with this change; `None` when it changes nothing.
+    pub(crate) fn of(&self, old: &Message) -> Result<Option<Message>, AcceptError> {
+        let mut message = old.clone();
+        for (name, value) in &self.tags {
+            match value.as_deref() {
+                None | Some("") => message.tags.remove(name),
+                Some(value) => message.tags.insert(name.clone(), value.to_owned()),
+            };
+        }
+        if let Some(payload) = &self.payload {
+            check_payload(&message.kind, payload)?;
+            message.payload = payload.clone();
+        }
+        if message == *old {
+            return Ok(None);
+        }
+        message.updated_at = now();
+        Ok(Some(message))
+    }
+}
+
 impl Outbox {
     /// Changes a message. A new payload of a message of the bot goes to the provider too, where its channel
     /// can edit.
@@ -42,21 +64,10 @@ impl Outbox {
         let mut tries = 0;
         loop {
             let old = records.message(id).await?.ok_or(AcceptError::NotFound)?;
-            let mut message = old.value.clone();
-            for (name, value) in &change.tags {
-                match value.as_deref() {
-                    None | Some("") => message.tags.remove(name),
-                    Some(value) => message.tags.insert(name.clone(), value.to_owned()),
-                };
+            if self.is_live_place(&records, old.value.conversation).await? {
+                return self.edit_live(&records, &old.value, &change).await;
             }
-            if let Some(payload) = &change.payload {
-                check_payload(&message.kind, payload)?;
-                message.payload = payload.clone();
-            }
-            if message == old.value {
-                return Ok(message);
-            }
-            message.updated_at = now();
+            let Some(message) = change.of(&old.value)? else { return Ok(old.value) };
             let mut changes = records.message_changes(Some(&old), &message);
             if message.payload != old.value.payload
                 && let Some(entry) =
@@ -82,6 +93,9 @@ impl Outbox {
         let mut tries = 0;
         loop {
             let old = records.message(id).await?.ok_or(AcceptError::NotFound)?;
+            if self.is_live_place(&records, old.value.conversation).await? {
+                return self.delete_live(&records, &old.value).await;
+            }
             let mut changes = records.message_removal_changes(&old);
             let take_back = |external_ids| Outgoing::Delete { message: id, external_ids };
             changes.extend(self.follow_up(&records, &old.value, "delete", take_back).await?);
@@ -126,7 +140,11 @@ impl Outbox {
         )))
     }
 
-    async fn uncount(&self, records: &Records, old: &Versioned<Message>) -> Result<Vec<Change>, AcceptError> {
+    pub(crate) async fn uncount(
+        &self,
+        records: &Records,
+        old: &Versioned<Message>,
+    ) -> Result<Vec<Change>, AcceptError> {
         let Some(place) = records.conversation(old.value.conversation).await? else { return Ok(Vec::new()) };
         let counted = Conversation {
             message_count: place.value.message_count.saturating_sub(1),

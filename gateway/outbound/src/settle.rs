@@ -243,7 +243,7 @@ impl Sender {
 }
 
 /// The event by which the core learns the end of a message, in its conversation's mailbox.
-fn told(
+pub(crate) fn told(
     records: &Records,
     installation: &InstallationId,
     lane: Lane,

@@ -179,7 +179,11 @@ pub(crate) async fn delete(
             );
         }
         match api.commit(changes).await? {
-            true if is_last => return Ok(axum::Json(Done {})),
+            true if is_last => {
+                records.remove_stream(old.value.id).await.map_err(problems::store)?;
+                api.outbox.outlet().ended(old.value.id);
+                return Ok(axum::Json(Done {}));
+            }
             true => {}
             false => tries += 1,
         }

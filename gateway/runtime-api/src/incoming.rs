@@ -111,6 +111,7 @@ async fn bring(
         payload: message.payload,
         tags: message.tags,
         schedule: None,
+        draft_id: None,
         origin: message.origin,
         discriminate_by_tags: message.discriminate_by_tags,
     };

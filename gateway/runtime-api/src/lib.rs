@@ -16,6 +16,7 @@ mod body;
 mod bots;
 mod caller;
 mod conversations;
+mod drafts;
 mod events;
 mod files;
 mod incoming;

@@ -10,6 +10,7 @@ use portico_store::StoreError;
 use portico_store::records::{
     Direction, Due, Message, MessageFilter, Scheduled, TagMap, Versioned, message_json, scheduled,
 };
+use portico_turns::DRAFT_TAG;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -24,7 +25,7 @@ use crate::problems::{self, no_reference, not_found};
 use crate::query::Query;
 use crate::shared::{TRIES, now, too_busy};
 use crate::wire::{self, Created, Done, Meta, Origin, Schedule};
-use crate::{Api, Shared};
+use crate::{Api, Shared, drafts};
 
 /// Messages of a conversation, newest first, that get-or-create looks through where nobody claimed the tags.
 const LOOK_BACK: usize = 100;
@@ -44,6 +45,8 @@ pub(crate) struct MessageBody {
     pub(crate) tags: TagInput,
     /// When it is to be sent, if not now.
     pub(crate) schedule: Option<Schedule>,
+    /// The draft (`/v1/chat/drafts`) that it ends, for messages of the bot that are said now.
+    pub(crate) draft_id: Option<String>,
     pub(crate) origin: Option<Origin>,
     /// For get-or-create: the tags that must equal; without it all must.
     pub(crate) discriminate_by_tags: Option<Vec<String>>,
@@ -95,7 +98,13 @@ pub(crate) async fn create(
     body: Json<MessageBody>,
 ) -> Answer<MessageAnswer> {
     let once = caller.once("createMessage", body.digest);
-    let new = new_message(&caller, &body.value, "", once).await?;
+    let mut new = new_message(&caller, &body.value, "", once).await?;
+    if let Some(draft) = &body.value.draft_id {
+        if caller.via.is_some() || body.value.schedule.is_some() {
+            return Err(Problem::field("draftId", "is for messages of the bot that are said now"));
+        }
+        new.tags.insert(DRAFT_TAG.to_owned(), drafts::checked_id(draft)?.to_owned());
+    }
     let message = match &body.value.schedule {
         Some(schedule) if caller.via.is_none() => {
             let due = schedule.due(now())?;

@@ -5,8 +5,8 @@ use utoipa::openapi::{Content, RefOr, Response};
 use utoipa::{Modify, OpenApi};
 
 use crate::{
-    actions, conversations, events, files, incoming, messages, participants, states, tag_values, users, wire,
-    workflows,
+    actions, conversations, drafts, events, files, incoming, messages, participants, states, tag_values,
+    users, wire, workflows,
 };
 
 #[derive(OpenApi)]
@@ -21,6 +21,7 @@ use crate::{
     paths(
         messages::create, messages::list, messages::get_or_create, incoming::import, messages::get, messages::update,
         messages::delete, incoming::initialize,
+        drafts::append, drafts::abort,
         users::create, users::list, users::get_or_create, users::get, users::update, users::delete,
         conversations::create, conversations::list, conversations::get_or_create, conversations::get,
         conversations::update, conversations::delete,

@@ -103,7 +103,7 @@ pub(crate) async fn remove(
     Segments((id, user)): Segments<(String, String)>,
 ) -> Answer<Done> {
     let (conversation, user) = participant(&caller, &id, &user).await?;
-    api.commit(caller.records.participant_changes(conversation, &user.id, false).into()).await?;
+    set(&api, &caller, conversation, &user, false).await?;
     Ok(axum::Json(Done {}))
 }
 
@@ -125,8 +125,17 @@ pub(crate) async fn join(
     conversation: ConversationId,
     user: &User,
 ) -> Result<(), Problem> {
-    if !caller.records.is_participant(conversation, &user.id).await.map_err(problems::store)? {
-        api.commit(caller.records.participant_changes(conversation, &user.id, true).into()).await?;
-    }
+    set(api, caller, conversation, user, true).await
+}
+
+async fn set(
+    api: &Api,
+    caller: &Caller,
+    conversation: ConversationId,
+    user: &User,
+    joins: bool,
+) -> Result<(), Problem> {
+    let outbox = &api.outbox;
+    outbox.set_participant(&caller.bot, conversation, &user.id, joins).await.map_err(problems::store)?;
     Ok(())
 }

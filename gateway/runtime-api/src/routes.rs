@@ -8,8 +8,8 @@ use portico_problem::{Kind, Problem};
 
 use crate::observe::{Operation, observe};
 use crate::{
-    Api, actions, conversations, events, files, incoming, media, messages, participants, states, tag_values,
-    transfer, users, workflows,
+    Api, actions, conversations, drafts, events, files, incoming, media, messages, participants, states,
+    tag_values, transfer, users, workflows,
 };
 
 const GET: MethodFilter = MethodFilter::GET;
@@ -64,6 +64,8 @@ fn runtime(routes: Routes) -> Routes {
         .at(PUT, "/v1/chat/messages/{id}", "updateMessage", messages::update)
         .at(DELETE, "/v1/chat/messages/{id}", "deleteMessage", messages::delete)
         .at(POST, "/v1/chat/initialize-incoming-message", "initializeIncomingMessage", incoming::initialize)
+        .at(PUT, "/v1/chat/drafts/{draftId}", "appendDraft", drafts::append)
+        .at(DELETE, "/v1/chat/drafts/{draftId}", "abortDraft", drafts::abort)
         .at(POST, "/v1/chat/users", "createUser", users::create)
         .at(GET, "/v1/chat/users", "listUsers", users::list)
         .at(POST, "/v1/chat/users/get-or-create", "getOrCreateUser", users::get_or_create)

@@ -1,5 +1,6 @@
 //! The handlers over a store in memory, called as a client calls them.
 
+mod drafts;
 mod errors;
 mod files;
 mod idempotency;

@@ -32,9 +32,6 @@ const MAX_FRAME: usize = 4 * 1024 * 1024 + 64 * 1024;
 const TAIL: usize = 32;
 /// After this, wakers that a relay has not woken are woken directly.
 const RELAY_PATIENCE: Duration = Duration::from_millis(20);
-/// Memory of a window that goes to the index, if its log has not filled it before; one more such window may fill
-/// while it is written, and then everybody waits.
-const WINDOW_BYTES: usize = 24 * 1024 * 1024;
 /// Longest wait for the index to catch up when memory is full.
 const BEHIND: Duration = Duration::from_secs(10);
 
@@ -281,13 +278,10 @@ impl Committer {
         }
     }
 
-    fn window_bytes(&self) -> usize {
-        usize::try_from(self.shared.options.checkpoint_bytes).unwrap_or(usize::MAX).min(WINDOW_BYTES)
-    }
-
     /// Memory in front of the index is bounded: waits while the index is far behind.
     fn wait_for_index(&mut self) -> Result<(), StoreError> {
-        let limit = self.window_bytes().saturating_mul(2);
+        let limit =
+            usize::try_from(self.shared.options.checkpoint_bytes).unwrap_or(usize::MAX).saturating_mul(3);
         if self.shared.state.read().mem.bytes <= limit {
             return Ok(());
         }
@@ -396,7 +390,7 @@ impl Committer {
             if !self.buffer.is_empty() || state.frozen.is_some() {
                 return;
             }
-            state.mem.bytes > self.window_bytes()
+            state.mem.bytes as u64 > options.checkpoint_bytes
         };
         let (segment, offset) = frame::split(self.frozen_position);
         let logged = u64::from(self.segment - segment.min(self.segment))

@@ -81,6 +81,8 @@ pub struct Entry {
     pub replay: bool,
     /// Attempts made before (kept over a replay).
     pub attempts: u32,
+    /// Whether it surely came in since this store was opened, so that no earlier process has worked on it.
+    pub fresh: bool,
     /// The event, with its body.
     pub event: StoredEvent,
 }

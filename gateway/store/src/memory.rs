@@ -594,7 +594,13 @@ impl Store for MemoryStore {
                 break;
             }
             let attempts = if *seq == head.head { head.attempts } else { pend.attempts };
-            entries.push(Entry { seq: *seq, replay: pend.replay, attempts, event: event.stored.clone() });
+            entries.push(Entry {
+                seq: *seq,
+                replay: pend.replay,
+                attempts,
+                fresh: !pend.replay,
+                event: event.stored.clone(),
+            });
         }
         Ok(entries)
     }

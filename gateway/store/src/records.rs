@@ -9,10 +9,13 @@ mod conversations;
 mod keys;
 mod messages;
 mod owners;
+mod packed;
 mod retention;
 mod rows;
 mod schedule;
+mod sent;
 mod states;
+mod stream;
 mod users;
 mod view;
 
@@ -25,7 +28,9 @@ pub use rows::{
     Versioned,
 };
 pub use schedule::{Due, Scheduled, due_now, next_scheduled, schedule_changes, scheduled, timer_id};
-pub use view::{View, conversation_json, event_json, event_type, iso, message_json, user_json};
+pub use sent::{SENT_KEPT, Sent};
+pub use stream::{ReadMark, STREAM_KEEP, StreamHead, StreamItem, StreamStatus, StreamWhat};
+pub use view::{Iso, Shown, View, conversation_json, event_json, event_type, iso, message_json, user_json};
 
 use std::sync::Arc;
 
@@ -33,6 +38,7 @@ use portico_contract::BotId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::packed::Stored;
 use crate::{Key, KeyRange, Row, Store, StoreError, Table};
 
 /// One bot's rows.
@@ -75,6 +81,17 @@ impl Records {
         }
     }
 
+    async fn read_packed<T: Stored>(
+        &self,
+        table: Table,
+        key: &Key,
+    ) -> Result<Option<Versioned<T>>, StoreError> {
+        match self.store.get(table, key).await? {
+            Some(row) => unpack(table, &row).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The last sixteen bytes of index keys under a prefix, page by page.
     async fn index_page(
         &self,
@@ -99,6 +116,12 @@ fn decode<T: DeserializeOwned>(table: Table, row: &Row) -> Result<Versioned<T>, 
     serde_json::from_slice(&row.value)
         .map(|value| Versioned { value, version: row.version })
         .map_err(|error| StoreError::Damaged(format!("a row of {table:?} does not read: {error}")))
+}
+
+fn unpack<T: Stored>(table: Table, row: &Row) -> Result<Versioned<T>, StoreError> {
+    T::unpack(&row.value)
+        .map(|value| Versioned { value, version: row.version })
+        .map_err(|fault| StoreError::Damaged(format!("a row of {table:?} does not read: {fault}")))
 }
 
 /// Rows are plain data: texts, numbers, maps with text keys.

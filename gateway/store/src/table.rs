@@ -34,11 +34,15 @@ pub enum Table {
     Event = 13,
     /// Workflows of bots.
     Workflow = 14,
+    /// What live conversations show, numbered, by bot and conversation.
+    Stream = 15,
+    /// Sessions of visitors, and what they sent under ids of their own; each row begins with its end.
+    Session = 16,
 }
 
 impl Table {
     /// All tables, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Meta,
         Self::Conversation,
         Self::User,
@@ -54,6 +58,8 @@ impl Table {
         Self::Progress,
         Self::Event,
         Self::Workflow,
+        Self::Stream,
+        Self::Session,
     ];
 
     /// The table of a stored byte.

@@ -2,20 +2,24 @@
 
 use bytes::Bytes;
 use portico_contract::{
-    ConversationId, Effect, Event, EventId, Fault, FaultCode, Millis, StateWrite, Thread, TimerSet,
+    ConversationId, Effect, Event, EventId, Fault, FaultCode, Millis, StateWrite, Thread, TimerSet, UserId,
 };
 use portico_store::records::{Scheduled, schedule_changes, timer_id};
 use portico_store::{Append, Change, DedupeKey, EventKind, Expect, Lane, NewEvent, Table};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::Installation;
 use crate::host::{state_key, state_value};
+use crate::{Installation, Signal};
 
 /// Most events in one turn; most other effects.
 const MAX_EVENTS: usize = 1000;
 const MAX_EFFECTS: usize = 256;
 /// Most bytes of one state value.
 const MAX_STATE: usize = 256 * 1024;
+/// Most bytes of one signal's name, and of its data as JSON.
+const MAX_SIGNAL_NAME: usize = 100;
+const MAX_SIGNAL: usize = 64 * 1024;
 
 /// What a turn's effects come to.
 #[derive(Debug, Default)]
@@ -26,6 +30,8 @@ pub struct Emitted {
     pub events: usize,
     /// Threads to open.
     pub open: Vec<Thread>,
+    /// What to show once the changes are stored.
+    pub signals: Vec<(ConversationId, Signal)>,
 }
 
 fn bad(rule: &str) -> Fault {
@@ -84,6 +90,9 @@ pub fn webhook_changes(
             Effect::Write(write) => emitted.changes.push(state_change(installation, write, now)?),
             Effect::Timer(timer) => emitted.changes.extend(timer_changes(installation, &timer, now)),
             Effect::Open(thread) => emitted.open.push(thread),
+            Effect::Signal { thread, name, data, ttl_ms } => {
+                emitted.signals.push(signal(installation, &thread, name, data, ttl_ms)?);
+            }
         }
     }
     if others > MAX_EFFECTS {
@@ -132,6 +141,26 @@ pub(crate) fn checked(installation: &Installation, thread: &Thread) -> Result<Co
         return Err(bad("a thread's key is above 500 bytes"));
     }
     Ok(installation.conversation_of(thread))
+}
+
+fn signal(
+    installation: &Installation,
+    thread: &Thread,
+    name: String,
+    data: Value,
+    ttl_ms: u32,
+) -> Result<(ConversationId, Signal), Fault> {
+    if !installation.connector.manifest().live {
+        return Err(bad("a signal of a connector that is not live"));
+    }
+    if name.is_empty() || name.len() > MAX_SIGNAL_NAME {
+        return Err(bad("a signal's name must have 1 to 100 bytes"));
+    }
+    if serde_json::to_vec(&data).map_or(usize::MAX, |json| json.len()) > MAX_SIGNAL {
+        return Err(bad("a signal's data is above 64 KiB"));
+    }
+    let by = UserId::of_bot(&installation.bot);
+    Ok((checked(installation, thread)?, Signal { name, data, ttl_ms, by }))
 }
 
 fn state_change(installation: &Installation, write: StateWrite, now: Millis) -> Result<Change, Fault> {

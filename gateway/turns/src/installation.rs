@@ -242,6 +242,11 @@ impl Installations {
         self.0.load().by_alias.get(&(bot.clone(), alias.into())).cloned()
     }
 
+    /// Whether one of them is of a kind.
+    pub fn any(&self, is: impl Fn(&Installation) -> bool) -> bool {
+        self.0.load().by_id.values().any(|installation| is(installation))
+    }
+
     /// All of them, by id.
     pub fn all(&self) -> Vec<Arc<Installation>> {
         let mut all: Vec<_> = self.0.load().by_id.values().cloned().collect();

@@ -15,7 +15,7 @@ use tracing::error;
 
 use crate::host::RunHost;
 use crate::send::{ExchangeLimits, Sender};
-use crate::{BlobStore, Emitted, Finished, Installation, Job, changes, guard};
+use crate::{BlobStore, Emitted, Finished, Installation, Job, NoOutlet, Outlet, changes, guard};
 
 /// Most turns of one run. A long text cut into parts takes one turn for each.
 const MAX_TURNS: usize = 64;
@@ -29,6 +29,7 @@ pub struct Turns {
     pub(crate) blobs: BlobStore,
     pub(crate) client: Client,
     pub(crate) limits: ExchangeLimits,
+    pub(crate) outlet: Arc<dyn Outlet>,
 }
 
 impl std::fmt::Debug for Turns {
@@ -63,7 +64,7 @@ pub(crate) enum Call<'a> {
 impl Turns {
     /// A processor over a store, its blobs and the outbound client.
     pub fn new(store: Arc<dyn Store>, blobs: BlobStore, client: Client) -> Self {
-        Self { store, blobs, client, limits: ExchangeLimits::default() }
+        Self { store, blobs, client, limits: ExchangeLimits::default(), outlet: Arc::new(NoOutlet) }
     }
 
     /// Bounds the exchanges with providers.
@@ -71,6 +72,18 @@ impl Turns {
     pub fn with_limits(mut self, limits: ExchangeLimits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// Shows signals of live connectors to those who listen.
+    #[must_use]
+    pub fn with_outlet(mut self, outlet: Arc<dyn Outlet>) -> Self {
+        self.outlet = outlet;
+        self
+    }
+
+    /// Where signals of live connectors go.
+    pub fn outlet(&self) -> &dyn Outlet {
+        self.outlet.as_ref()
     }
 
     /// The blobs.
@@ -247,6 +260,9 @@ impl Turns {
         let mut opened = Vec::with_capacity(emitted.open.len());
         for thread in emitted.open {
             opened.push(self.open(installation, &thread, now).await?);
+        }
+        for (conversation, signal) in emitted.signals {
+            self.outlet.signal(conversation, signal);
         }
         Ok(opened)
     }

@@ -57,7 +57,11 @@ impl Draft<'_> {
                     created_at: self.at(),
                     updated_at: self.at(),
                 };
-                self.changes.extend(self.scene.records.message_changes(None, &row));
+                if self.fresh {
+                    self.changes.extend(self.scene.records.first_message_changes(&row));
+                } else {
+                    self.changes.extend(self.scene.records.message_changes(None, &row));
+                }
                 if !said.external_id.is_empty() {
                     let known_as =
                         self.scene.records.external_change(self.installation(), &said.external_id, id);

@@ -9,6 +9,7 @@ use portico_contract::{
     InboundMessage, InstallationId, Media, MessageId, Millis, Party, Reaction, Receipt, ReceiptStage, Tags,
     Thread, UserId,
 };
+use portico_lanes::Carried;
 use portico_store::records::{
     DeliveryStatus, Direction, GatewayEvent, Message, MessageDelivery, Records, TagMap,
 };
@@ -53,7 +54,7 @@ impl Bench {
             raw_of: None,
             outcome: EventOutcome::Pending,
         };
-        Entry { seq: 1, replay: false, attempts: 0, event }
+        Entry { seq: 1, replay: false, attempts: 0, fresh: false, event }
     }
 
     fn told(&self, event: &Event) -> Entry {
@@ -61,8 +62,15 @@ impl Bench {
     }
 
     async fn run(&self, entry: &Entry) -> Result<Prepared, RecordFault> {
-        let scene =
-            Scene { records: &self.records, alias: "slack", entry, media: &Links, bot_user: &self.bot_user };
+        let scene = Scene {
+            records: &self.records,
+            alias: "slack",
+            entry,
+            media: &Links,
+            bot_user: &self.bot_user,
+            carried: &Carried::default(),
+            fresh: entry.fresh,
+        };
         prepare(&scene).await
     }
 
@@ -163,6 +171,21 @@ async fn a_message_makes_all_its_rows_once() {
 
     let other = bench.subject(&message("m2", Content::text("more"))).await;
     assert_eq!(other.conversation.unwrap().message_count, 2);
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_has_seen_makes_the_same_rows_unasked() {
+    let (asked, unasked) = (Bench::new(), Bench::new());
+    for number in 0..3 {
+        let entry = asked.told(&message(&format!("m{number}"), Content::text("x")));
+        let known = subject(asked.run(&entry).await);
+        let fresh = subject(unasked.run(&Entry { fresh: true, ..entry }).await);
+        assert_eq!((known.conversation, known.user), (fresh.conversation, fresh.user));
+        let id = fresh.message.as_ref().unwrap().id;
+        assert_eq!(known.message, fresh.message);
+        let rows = (asked.records.message(id).await.unwrap(), unasked.records.message(id).await.unwrap());
+        assert_eq!(rows.0.unwrap().value, rows.1.unwrap().value);
+    }
 }
 
 #[tokio::test]

@@ -188,6 +188,40 @@ async fn a_core_that_is_gone_pauses_its_bot_until_it_is_resumed() {
     gateway.dispatch.resume(&bot());
     until("through", || gateway.left() == 0).await;
     assert_eq!(gateway.breaker(), BreakerView::Closed);
+    // What was offered twice was counted once.
+    let offers = core.offers.lock();
+    assert!(offers.len() > 10);
+    let counts = offers.iter().map(|(offer, _)| offer.conversation.as_ref().unwrap().message_count);
+    assert!(counts.clone().all(|count| count == 1), "{:?}", counts.collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_is_offered_in_order_each_event_with_its_own_rows() {
+    let core = Scripted::new(|offer| match text_of(offer).parse::<u32>() {
+        // An attempt that breaks off in the midst of a run leaves the run as it was.
+        Ok(number) if number % 5 == 0 && offer.attempt == 1 => Answer::Failed(failure(500)),
+        _ => accepted(),
+    });
+    let gateway = Gateway::with(CoreKind::Own(core.clone()));
+    for number in 1..=40 {
+        gateway.say("p", &number.to_string()).await;
+    }
+    until("through", || gateway.left() == 0).await;
+    let taken: Vec<(String, u64, u64)> = core
+        .offers
+        .lock()
+        .iter()
+        .map(|(offer, _)| {
+            let row = offer.conversation.as_ref().unwrap();
+            (text_of(offer), row.message_count, offer.sequence)
+        })
+        .collect();
+    let mut once = taken.clone();
+    once.dedup();
+    assert_eq!((taken.len(), once.len()), (48, 40));
+    for (place, (text, count, sequence)) in (1..).zip(once) {
+        assert_eq!((text, count, sequence), (place.to_string(), place, place));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,7 +242,12 @@ async fn a_panic_counts_as_a_failed_attempt() {
 async fn replies_are_kept_in_order_and_a_bad_one_is_no_reason_to_ask_again() {
     let core = Scripted::new(|_| Answer::Accepted {
         replies: (0..3)
-            .map(|index| Reply { index, kind: "text".into(), payload: json!({ "text": index.to_string() }) })
+            .map(|index| Reply {
+                index,
+                kind: "text".into(),
+                payload: json!({ "text": index.to_string() }),
+                draft: None,
+            })
             .collect(),
         complaint: None,
     });

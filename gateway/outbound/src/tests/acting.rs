@@ -106,3 +106,10 @@ async fn media_is_fetched_once_for_all_who_ask() {
     assert_eq!(world.provider.asked().len(), 1);
     assert_eq!(world.actions.media(&world.installation, "").await.unwrap_err().status, 404);
 }
+
+#[tokio::test]
+async fn a_connector_that_is_not_live_shows_nothing_by_itself() {
+    let world = World::new(Provider::start([]).await).await;
+    let refused = world.actions.call(&world.bot, "probe:signal", json!({}), None).await.unwrap_err();
+    assert_eq!(refused.message, "bad turn: a signal of a connector that is not live");
+}

@@ -43,6 +43,7 @@ impl Probe {
                 "find": { "title": "Find", "input": { "type": "object", "required": ["code"],
                     "properties": { "code": { "type": "string" } } } },
                 "open": { "title": "Open" },
+                "signal": { "title": "Signal" },
                 "hang": { "title": "Hang" },
             },
         });
@@ -111,6 +112,11 @@ impl Connector for Probe {
                 let thread =
                     Thread { channel: "dm".into(), key: "new".into(), tags: Tags::new().with("id", "new") };
                 Ok(Turn::done(Outcome::Output(json!({}))).with_effect(Effect::Open(thread)))
+            }
+            "signal" => {
+                let thread = Thread { channel: "dm".into(), key: "new".into(), tags: Tags::new() };
+                let signal = Effect::Signal { thread, name: "open".into(), data: json!({}), ttl_ms: 0 };
+                Ok(Turn::done(Outcome::Nothing).with_effect(signal))
             }
             "find" | "hang" | "media" | "editMessage" | "deleteMessage" => {
                 let told = json!({ "name": call.name, "input": call.input, "thread": call.thread,

@@ -53,6 +53,7 @@ fn address(template: &str, things: &BTreeMap<&'static str, String>) -> (String, 
         .replace("{name}", "s")
         .replace("{userId}", &things["user"])
         .replace("{key}", "toy:id")
+        .replace("{draftId}", &format!("d1?conversationId={}", things["conversation"]))
         .replace("{id}", id.map_or("", String::as_str));
     let path = if template.contains("/tags/") { format!("{path}?type=user") } else { path };
     (path, template.contains("{id}"))
@@ -73,6 +74,7 @@ fn body(operation: &str, things: &BTreeMap<&'static str, String>) -> Value {
         "initializeIncomingMessage" => {
             json!({ "userId": things["user"], "conversationId": things["conversation"] })
         }
+        "appendDraft" => json!({ "conversationId": things["conversation"], "append": "x" }),
         "createConversation" => json!({ "channel": "dm", "tags": { "new": "1" } }),
         "getOrCreateConversation" => json!({ "channel": "dm", "tags": { "new": "2" } }),
         "addParticipant" => json!({ "userId": things["user"] }),
@@ -89,8 +91,10 @@ fn body(operation: &str, things: &BTreeMap<&'static str, String>) -> Value {
     }
 }
 
-/// What names things of `a` in its body, and so must fail for `b`.
-const BY_BODY: [&str; 7] = [
+/// What names things of `a` in its body or query, and so must fail for `b`.
+const BY_BODY: [&str; 9] = [
+    "appendDraft",
+    "abortDraft",
     "createMessage",
     "getOrCreateMessage",
     "importMessages",

@@ -29,5 +29,5 @@ async fn every_described_operation_is_served_and_wants_a_token() {
             count += 1;
         }
     }
-    assert_eq!(count, 49);
+    assert_eq!(count, 51);
 }

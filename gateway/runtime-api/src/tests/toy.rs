@@ -72,12 +72,27 @@ impl Connector for Toy {
     }
 }
 
+/// An installation of bot `a` whose people are connected to the gateway itself; its channel is `dm`.
+pub(crate) fn live_installation(id: &str, alias: &str) -> anyhow::Result<Arc<Installation>> {
+    let manifest = Manifest { live: true, ..Manifest::parse(MANIFEST)? };
+    installation_of(manifest, id, "a", alias)
+}
+
 fn installation(id: &str, bot: &str, alias: &str) -> anyhow::Result<Arc<Installation>> {
+    installation_of(Manifest::parse(MANIFEST)?, id, bot, alias)
+}
+
+fn installation_of(
+    manifest: Manifest,
+    id: &str,
+    bot: &str,
+    alias: &str,
+) -> anyhow::Result<Arc<Installation>> {
     let spec = InstallationSpec {
         id: InstallationId::parse(id)?,
         bot: BotId::parse(bot)?,
         alias: alias.to_owned(),
-        connector: Arc::new(Toy(Manifest::parse(MANIFEST)?)),
+        connector: Arc::new(Toy(manifest)),
         config: Value::Null,
         secrets: BTreeMap::new(),
         webhook_url: format!("http://localhost/webhooks/{id}"),

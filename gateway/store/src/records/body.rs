@@ -70,16 +70,54 @@ pub struct RawRequest {
     pub body: Bytes,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Head<'a> {
     #[serde(borrow)]
     m: std::borrow::Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "is_root")]
+    #[serde(borrow, default)]
     p: std::borrow::Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    #[serde(borrow, default)]
     q: std::borrow::Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     h: Vec<(std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)>,
+}
+
+/// The same, written without a list in between.
+#[derive(Serialize)]
+#[serde(bound = "")]
+struct Written<'a, N: AsRef<str>> {
+    m: &'a str,
+    #[serde(skip_serializing_if = "is_root")]
+    p: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    q: &'a str,
+    #[serde(skip_serializing_if = "Kept::is_empty")]
+    h: Kept<'a, N>,
+}
+
+/// The headers that are kept.
+struct Kept<'a, N> {
+    headers: &'a HeaderMap,
+    keep: &'a [N],
+}
+
+impl<N: AsRef<str>> Kept<'_, N> {
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.keep.iter().filter_map(|name| {
+            let name = name.as_ref();
+            Some((name, self.headers.get(name)?.to_str().ok()?))
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+impl<N: AsRef<str>> Serialize for Kept<'_, N> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
 }
 
 fn is_root(path: &str) -> bool {
@@ -93,14 +131,10 @@ impl RawRequest {
         path: &str,
         query: &str,
         headers: &HeaderMap,
-        keep: &[&str],
+        keep: &[impl AsRef<str>],
         body: &[u8],
     ) -> Bytes {
-        let kept = keep
-            .iter()
-            .filter_map(|name| Some(((*name).into(), headers.get(*name)?.to_str().ok()?.into())))
-            .collect();
-        let head = Head { m: method.into(), p: path.into(), q: query.into(), h: kept };
+        let head = Written { m: method, p: path, q: query, h: Kept { headers, keep } };
         let mut stored = Vec::with_capacity(body.len() + 96);
         // Writing texts into memory does not fail.
         if serde_json::to_writer(&mut stored, &head).is_err() {

@@ -3,7 +3,8 @@
 use portico_contract::{ConversationId, UserId};
 
 use super::keys::{self, Index};
-use super::{Conversation, Records, TagMap, Versioned, encode};
+use super::packed::Stored;
+use super::{Conversation, Records, TagMap, Versioned};
 use crate::{Change, Expect, Key, KeyRange, Page, StoreError, Table};
 
 impl Records {
@@ -15,7 +16,7 @@ impl Records {
         &self,
         id: ConversationId,
     ) -> Result<Option<Versioned<Conversation>>, StoreError> {
-        self.read(Table::Conversation, &keys::conversation(&self.bot, id)).await
+        self.read_packed(Table::Conversation, &keys::conversation(&self.bot, id)).await
     }
 
     /// Changes that write a conversation over the one that was read (`None`: it must not be there yet).
@@ -27,7 +28,7 @@ impl Records {
         let mut changes = vec![Change::Write {
             table: Table::Conversation,
             key: keys::conversation(&self.bot, new.id),
-            value: Some(encode(new)),
+            value: Some(new.pack()),
             expect: old.map_or(Expect::Absent, |old| Expect::Version(old.version)),
         }];
         if old.is_none() {

@@ -32,6 +32,8 @@ pub(super) enum Index {
     StateExpiry = 10,
     /// Conversation or user that an id made from a provider's new id stands for.
     Moved = 11,
+    /// How far a user has read in a live conversation.
+    ReadMark = 12,
 }
 
 pub(super) fn index(kind: Index, bot: &BotId) -> Key {
@@ -52,6 +54,19 @@ pub(super) fn messages_of(bot: &BotId, conversation: ConversationId) -> Key {
 
 pub(super) fn message(bot: &BotId, conversation: ConversationId, id: MessageId) -> Key {
     messages_of(bot, conversation).bytes(&id.0)
+}
+
+pub(super) fn stream_of(bot: &BotId, conversation: ConversationId) -> Key {
+    Key::new().text(bot.as_str()).bytes(&conversation.0)
+}
+
+pub(super) fn read_marks(bot: &BotId, conversation: ConversationId) -> Key {
+    index(Index::ReadMark, bot).bytes(&conversation.0)
+}
+
+/// Row 0 is the head of the stream.
+pub(super) fn stream_item(bot: &BotId, conversation: ConversationId, seq: u64) -> Key {
+    stream_of(bot, conversation).number(seq)
 }
 
 pub(super) fn message_place(bot: &BotId, id: MessageId) -> Key {

@@ -3,7 +3,8 @@
 use portico_contract::{ConversationId, InstallationId, MessageId, Millis};
 
 use super::conversations::has_all;
-use super::{Message, Records, TagMap, Versioned, decode, encode, external_key, keys};
+use super::packed::Stored;
+use super::{Message, Records, TagMap, Versioned, external_key, keys, unpack};
 use crate::{Change, Expect, Key, KeyRange, Page, StoreError, Table};
 
 /// Which messages of a conversation to list.
@@ -47,7 +48,7 @@ impl Records {
         conversation: ConversationId,
         id: MessageId,
     ) -> Result<Option<Versioned<Message>>, StoreError> {
-        self.read(Table::Message, &keys::message(&self.bot, conversation, id)).await
+        self.read_packed(Table::Message, &keys::message(&self.bot, conversation, id)).await
     }
 
     /// The message that an installation's provider knows by this id.
@@ -71,7 +72,7 @@ impl Records {
         let mut changes = vec![Change::Write {
             table: Table::Message,
             key: keys::message(&self.bot, new.conversation, new.id),
-            value: Some(encode(new)),
+            value: Some(new.pack()),
             expect: old.map_or(Expect::Absent, |old| Expect::Version(old.version)),
         }];
         if old.is_none() {
@@ -82,6 +83,14 @@ impl Records {
             ));
         }
         changes
+    }
+
+    /// As [`Records::message_changes`] for a message that nobody can have written before: no row is looked for.
+    pub fn first_message_changes(&self, new: &Message) -> [Change; 2] {
+        [
+            Change::put(Table::Message, keys::message(&self.bot, new.conversation, new.id), new.pack()),
+            Change::put(Table::Index, keys::message_place(&self.bot, new.id), new.conversation.0.to_vec()),
+        ]
     }
 
     /// The change that makes a message known by a provider's id.
@@ -160,7 +169,7 @@ impl Records {
             let rows = self.store.scan(Table::Message, range).await?;
             let full = rows.len() == limit.max(1);
             for (key, row) in rows {
-                let message: Versioned<Message> = decode(Table::Message, &row)?;
+                let message: Versioned<Message> = unpack(Table::Message, &row)?;
                 if filter.takes(&message.value) {
                     items.push(message);
                 }

@@ -69,7 +69,10 @@ impl Records {
         }
         let changes = self.conversation_removal_changes(&row).await?;
         match self.store.commit(Commit::of(changes)).await {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.remove_stream(id).await?;
+                Ok(true)
+            }
             // Somebody wrote to it meanwhile: it lives.
             Err(StoreError::Conflict { .. }) => Ok(false),
             Err(error) => Err(error),

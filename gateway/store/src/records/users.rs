@@ -4,7 +4,8 @@ use portico_contract::UserId;
 
 use super::conversations::{has_all, most_telling, user_id};
 use super::keys::{self, Index};
-use super::{Records, TagMap, User, Versioned, encode};
+use super::packed::Stored;
+use super::{Records, TagMap, User, Versioned};
 use crate::{Change, Expect, Key, Page, StoreError, Table};
 
 impl Records {
@@ -13,7 +14,7 @@ impl Records {
     /// # Errors
     /// As the store's.
     pub async fn user(&self, id: &UserId) -> Result<Option<Versioned<User>>, StoreError> {
-        self.read(Table::User, &keys::user(&self.bot, id)).await
+        self.read_packed(Table::User, &keys::user(&self.bot, id)).await
     }
 
     /// Changes that write a user over the one that was read (`None`: it must not be there yet).
@@ -22,7 +23,7 @@ impl Records {
         let mut changes = vec![Change::Write {
             table: Table::User,
             key: keys::user(&self.bot, &new.id),
-            value: Some(encode(new)),
+            value: Some(new.pack()),
             expect: old.map_or(Expect::Absent, |old| Expect::Version(old.version)),
         }];
         if old.is_none() {

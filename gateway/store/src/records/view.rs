@@ -3,10 +3,12 @@
 //! A bot sees every tag under its full name; an integration sees its own, without the prefix
 //! (Botpress protocol, "Namespaces"). Dates are ISO 8601 in UTC and end in `Z`.
 
-use portico_contract::{BotId, Event, ReceiptStage};
+use portico_contract::{BotId, Event, Millis, ReceiptStage};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::{Conversation, GatewayEvent, Message, TagMap, User};
+use super::{Conversation, GatewayEvent, Message, MessageDelivery, TagMap, User};
 use crate::{EventKind, EventOutcome, StoredEvent};
 
 /// Who looks.
@@ -46,12 +48,60 @@ impl View<'_> {
     }
 }
 
+/// Last millisecond that has a date here: the end of the year 9999, less the span of time zones.
+const LAST: u64 = 253_402_207_200_999;
+
+/// A time as ISO 8601 with milliseconds, ending in `Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Iso(pub Millis);
+
+impl Iso {
+    /// The text's 24 characters.
+    fn text(self) -> [u8; 24] {
+        let millis = if self.0 > LAST { 0 } else { self.0 };
+        let (days, of_day) = (millis / 86_400_000, millis % 86_400_000);
+        // Days to a date, in years that begin with March (Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+        let day = days + 719_468;
+        let (era, of_era) = (day / 146_097, day % 146_097);
+        let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let shifted = (5 * of_year + 2) / 153;
+        let date = of_year - (153 * shifted + 2) / 5 + 1;
+        let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+        let year = era * 400 + year + u64::from(month <= 2);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |at: usize, width: usize, mut number: u64| {
+            for place in text.iter_mut().skip(at).take(width).rev() {
+                *place = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        };
+        put(0, 4, year);
+        put(5, 2, month);
+        put(8, 2, date);
+        put(11, 2, of_day / 3_600_000);
+        put(14, 2, of_day / 60_000 % 60);
+        put(17, 2, of_day / 1000 % 60);
+        put(20, 3, of_day % 1000);
+        text
+    }
+}
+
+impl std::fmt::Display for Iso {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
+impl Serialize for Iso {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
 /// A time as ISO 8601 with milliseconds, ending in `Z`.
 pub fn iso(millis: u64) -> String {
-    match i64::try_from(millis).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok()) {
-        Some(time) => format!("{time:.3}"),
-        None => "1970-01-01T00:00:00.000Z".to_owned(),
-    }
+    Iso(millis).to_string()
 }
 
 fn insert(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
@@ -60,61 +110,127 @@ fn insert(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<V
     }
 }
 
-fn map(values: &TagMap) -> Value {
-    Value::Object(values.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect())
+/// A row as a viewer sees it, for writing it straight into a body.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a, T>(pub &'a T, pub View<'a>);
+
+/// Tags as a viewer names them, with what a message's delivery adds.
+struct ShownTags<'a>(&'a TagMap, View<'a>, Option<&'a MessageDelivery>);
+
+impl Serialize for ShownTags<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(stored, view, delivery) = self;
+        let mut shown = serializer.serialize_map(None)?;
+        let added = |name: &str| delivery.is_some() && ADDED.contains(&name);
+        for (name, value) in stored.iter() {
+            match view {
+                View::Bot if added(name) => {}
+                View::Bot => shown.serialize_entry(name, value)?,
+                View::Integration(alias) => {
+                    if let Some(own) = name.strip_prefix(*alias).and_then(|rest| rest.strip_prefix(':')) {
+                        shown.serialize_entry(own, value)?;
+                    }
+                }
+            }
+        }
+        if let (View::Bot, Some(delivery)) = (view, delivery) {
+            let [status, failure, duplicate] = ADDED;
+            shown.serialize_entry(status, delivery.status.as_str())?;
+            match (&delivery.reason, stored.get(failure)) {
+                (Some(reason), _) => shown.serialize_entry(failure, reason)?,
+                (None, Some(kept)) => shown.serialize_entry(failure, kept)?,
+                (None, None) => {}
+            }
+            match (delivery.possible_duplicate, stored.get(duplicate)) {
+                (true, _) => shown.serialize_entry(duplicate, "true")?,
+                (false, Some(kept)) => shown.serialize_entry(duplicate, kept)?,
+                (false, None) => {}
+            }
+        }
+        shown.end()
+    }
+}
+
+/// Tags by which an outgoing message's way shows.
+const ADDED: [&str; 3] = ["portico:status", "portico:failure", "portico:possibleDuplicate"];
+
+impl Serialize for Shown<'_, Conversation> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(row, view) = self;
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("id", &row.id)?;
+        object.serialize_entry("createdAt", &Iso(row.created_at))?;
+        object.serialize_entry("updatedAt", &Iso(row.updated_at))?;
+        object.serialize_entry("channel", &row.channel)?;
+        object.serialize_entry("integration", &row.integration)?;
+        object.serialize_entry("tags", &ShownTags(&row.tags, *view, None))?;
+        object.serialize_entry("messageCount", &row.message_count)?;
+        object.serialize_entry("properties", &row.properties)?;
+        if let Some(task) = &row.current_task {
+            object.serialize_entry("currentTaskId", task)?;
+        }
+        object.end()
+    }
+}
+
+impl Serialize for Shown<'_, User> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(row, view) = self;
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("id", &row.id)?;
+        object.serialize_entry("createdAt", &Iso(row.created_at))?;
+        object.serialize_entry("updatedAt", &Iso(row.updated_at))?;
+        object.serialize_entry("tags", &ShownTags(&row.tags, *view, None))?;
+        if let Some(name) = &row.name {
+            object.serialize_entry("name", name)?;
+        }
+        if let Some(address) = &row.picture_url {
+            object.serialize_entry("pictureUrl", address)?;
+        }
+        object.serialize_entry("properties", &row.properties)?;
+        object.serialize_entry("attributes", &row.attributes)?;
+        object.end()
+    }
+}
+
+impl Serialize for Shown<'_, Message> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(row, view) = self;
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("id", &row.id)?;
+        object.serialize_entry("createdAt", &Iso(row.created_at))?;
+        object.serialize_entry("updatedAt", &Iso(row.updated_at))?;
+        object.serialize_entry("type", &row.kind)?;
+        object.serialize_entry("payload", &row.payload)?;
+        object.serialize_entry("direction", &row.direction)?;
+        object.serialize_entry("userId", &row.user)?;
+        object.serialize_entry("conversationId", &row.conversation)?;
+        object.serialize_entry("tags", &ShownTags(&row.tags, *view, row.delivery.as_ref()))?;
+        if let Some(origin) = &row.origin {
+            object.serialize_entry("origin", origin)?;
+        }
+        object.end()
+    }
+}
+
+fn value_of(shown: impl Serialize) -> Value {
+    // Rows are plain data: texts, numbers, maps with text keys.
+    serde_json::to_value(shown).unwrap_or_default()
 }
 
 /// A conversation.
 pub fn conversation_json(conversation: &Conversation, view: View<'_>) -> Value {
-    let mut object = Map::new();
-    object.insert("id".into(), conversation.id.to_string().into());
-    object.insert("createdAt".into(), iso(conversation.created_at).into());
-    object.insert("updatedAt".into(), iso(conversation.updated_at).into());
-    object.insert("channel".into(), conversation.channel.clone().into());
-    object.insert("integration".into(), conversation.integration.clone().into());
-    object.insert("tags".into(), view.tags(&conversation.tags));
-    object.insert("messageCount".into(), conversation.message_count.into());
-    object.insert("properties".into(), map(&conversation.properties));
-    insert(&mut object, "currentTaskId", conversation.current_task.clone());
-    Value::Object(object)
+    value_of(Shown(conversation, view))
 }
 
 /// A user.
 pub fn user_json(user: &User, view: View<'_>) -> Value {
-    let mut object = Map::new();
-    object.insert("id".into(), user.id.as_str().into());
-    object.insert("createdAt".into(), iso(user.created_at).into());
-    object.insert("updatedAt".into(), iso(user.updated_at).into());
-    object.insert("tags".into(), view.tags(&user.tags));
-    insert(&mut object, "name", user.name.clone());
-    insert(&mut object, "pictureUrl", user.picture_url.clone());
-    object.insert("properties".into(), map(&user.properties));
-    object.insert("attributes".into(), map(&user.attributes));
-    Value::Object(object)
+    value_of(Shown(user, view))
 }
 
 /// A message. An outgoing message's way shows as the tag `portico:status` (and `portico:failure`).
 pub fn message_json(message: &Message, view: View<'_>) -> Value {
-    let mut tags = view.tags(&message.tags);
-    if let (View::Bot, Some(delivery), Value::Object(shown)) = (view, &message.delivery, &mut tags) {
-        shown.insert("portico:status".into(), delivery.status.as_str().into());
-        insert(shown, "portico:failure", delivery.reason.clone());
-        if delivery.possible_duplicate {
-            shown.insert("portico:possibleDuplicate".into(), "true".into());
-        }
-    }
-    let mut object = Map::new();
-    object.insert("id".into(), message.id.to_string().into());
-    object.insert("createdAt".into(), iso(message.created_at).into());
-    object.insert("updatedAt".into(), iso(message.updated_at).into());
-    object.insert("type".into(), message.kind.clone().into());
-    object.insert("payload".into(), message.payload.clone());
-    object.insert("direction".into(), json!(message.direction));
-    object.insert("userId".into(), message.user.as_str().into());
-    object.insert("conversationId".into(), message.conversation.to_string().into());
-    object.insert("tags".into(), tags);
-    insert(&mut object, "origin", message.origin.clone());
-    Value::Object(object)
+    value_of(Shown(message, view))
 }
 
 /// The type under which a bot sees a connector's event; `alias` is the installation's.
@@ -219,5 +335,59 @@ mod tests {
     fn dates_end_in_z() {
         assert_eq!(iso(1_767_322_985_007), "2026-01-02T03:03:05.007Z");
         assert_eq!(iso(u64::MAX), "1970-01-01T00:00:00.000Z");
+        assert_eq!(iso(LAST), "9999-12-30T22:00:00.999Z");
+        assert_eq!(iso(LAST + 1), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        // A stretch that is no multiple of a day, a month or a year, over leap years, centuries and eras.
+        for millis in (0..LAST).step_by(86_400_000 * 13 + 37_123_457) {
+            let known = jiff::Timestamp::from_millisecond(i64::try_from(millis).unwrap()).unwrap();
+            assert_eq!(iso(millis), format!("{known:.3}"));
+        }
+    }
+
+    #[test]
+    fn an_outgoing_messages_way_shows_over_tags_of_the_same_name() {
+        let mut row = Message {
+            id: portico_contract::MessageId([1; 16]),
+            conversation: portico_contract::ConversationId([2; 16]),
+            user: portico_contract::UserId::parse("u").unwrap(),
+            direction: super::super::Direction::Outgoing,
+            kind: "text".into(),
+            payload: json!({ "text": "x" }),
+            tags: [("portico:status", "mine"), ("portico:failure", "kept"), ("a", "b")]
+                .map(|(n, v)| (n.into(), v.into()))
+                .into(),
+            delivery: Some(MessageDelivery {
+                status: super::super::DeliveryStatus::Sent,
+                at: 1,
+                reason: None,
+                external_ids: Vec::new(),
+                possible_duplicate: true,
+            }),
+            origin: None,
+            created_at: 0,
+            updated_at: 1,
+        };
+        let shown = message_json(&row, View::Bot);
+        assert_eq!(
+            shown,
+            json!({
+                "id": row.id,
+                "createdAt": "1970-01-01T00:00:00.000Z", "updatedAt": "1970-01-01T00:00:00.001Z",
+                "type": "text", "payload": { "text": "x" }, "direction": "outgoing", "userId": "u",
+                "conversationId": row.conversation,
+                "tags": {
+                    "a": "b", "portico:failure": "kept", "portico:possibleDuplicate": "true", "portico:status": "sent",
+                },
+            })
+        );
+        // Written straight into a body, no name comes twice.
+        let text = serde_json::to_string(&Shown(&row, View::Bot)).unwrap();
+        assert_eq!(text.matches("portico:status").count(), 1);
+        row.delivery = None;
+        assert_eq!(message_json(&row, View::Bot)["tags"]["portico:status"], "mine");
     }
 }

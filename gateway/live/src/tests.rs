@@ -1,0 +1,12 @@
+//! What the crate promises, over a store in memory and over the one on disk.
+
+mod conversations;
+mod drafts;
+mod identity;
+mod listening;
+mod numbers;
+mod people;
+mod reading;
+mod saying;
+mod sessions;
+mod world;
