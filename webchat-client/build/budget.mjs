@@ -1,0 +1,41 @@
+// The size budget: what a visitor's browser may be asked to fetch, in bytes of brotli 11.
+
+const KB = 1024;
+
+/** What counts together, and what it may weigh. `first` is what the launcher needs; `later` leaves that out. */
+const BUDGETS = [
+  ["embed.js", () => ["embed.js"], 3 * KB],
+  ["ui.js and what it imports at once", (need) => need.first, 27 * KB],
+  ["launcher: embed.js, ui.js and what it imports at once", (need) => ["embed.js", ...need.first], 30 * KB],
+  ["panel and connection, fetched when the page is idle", (need) => need.later("panel.js", "client-engine.js"), 27 * KB],
+  ["md.js, with the first markdown", (need) => need.later("md.js"), 16 * KB],
+  ["extras.js: carousel, form, upload, list", (need) => need.later("extras.js").filter((name) => name !== "panel.js"), 10 * KB],
+  ["html.js, only with html: true", () => ["html.js"], 12 * KB],
+  ["frame.js, only in iframe mode", () => ["frame.js"], 3 * KB],
+  ["guest.js, only in iframe mode", () => ["guest.js"], 3 * KB],
+  ["everything a visitor can come to load, html aside", (need) => ["embed.js", ...need.first, ...need.later("panel.js", "client-engine.js", "md.js", "extras.js", "client-extras.js"), need.locale], 72 * KB],
+];
+
+/**
+ * Weighs a release.
+ *
+ * - `sizes`: name of a file → bytes. `closure`: name → itself and what it imports at once.
+ * - Returns a table to print, and a sentence for each budget that is not kept.
+ */
+export function judge(sizes, closure) {
+  const first = closure("ui.js");
+  const locales = [...sizes.keys()].filter((name) => name.startsWith("locale-")).sort((a, b) => sizes.get(b) - sizes.get(a));
+  const need = {
+    first,
+    later: (...names) => [...new Set(names.flatMap((name) => closure(name)))].filter((name) => !first.includes(name)),
+    locale: locales[0],
+  };
+  const over = [];
+  const lines = [...BUDGETS, ["largest locale", () => [need.locale], 2 * KB]].map(([what, files, most]) => {
+    const bytes = files(need).reduce((sum, name) => sum + (sizes.get(name) ?? Number.NaN), 0);
+    if (!(bytes <= most)) over.push(`${what}: ${bytes} bytes are over the budget of ${most}`);
+    return `${String(bytes).padStart(7)} of ${String(most).padStart(6)}  ${what}`;
+  });
+  if (first.length > 2) over.push(`the launcher needs ${first.length + 2} requests, 4 are allowed: ${first.join(", ")}`);
+  return { lines, over };
+}

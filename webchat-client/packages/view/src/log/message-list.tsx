@@ -1,0 +1,203 @@
+// The log: follows the newest message while the reader is at the end, and stays where it is otherwise.
+import type { Message as Row } from "@portico/webchat";
+import { Fragment, type VNode } from "preact";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Icon } from "../icons.tsx";
+import { Message } from "../messages/message.tsx";
+import { Markdown } from "../messages/markdown.tsx";
+import { Avatar } from "../shell/avatar.tsx";
+import { useClient, useSettings, useText, useUi, useWidget } from "../widget/context.ts";
+import { answers, dayName, lines } from "./grouping.ts";
+import { TypingIndicator } from "./typing.tsx";
+
+/** Within this many pixels of the end the reader is at the end. */
+const NEAR = 60;
+
+export function MessageList() {
+  const widget = useWidget();
+  const t = useText();
+  const messages = useClient((state) => state.messages);
+  const history = useClient((state) => state.history);
+  const typing = useClient((state) => state.typing);
+  const open = useUi((ui) => ui.open);
+  const scroller = useRef<HTMLDivElement>(null);
+  const list = useRef<HTMLOListElement>(null);
+  /** What the reader has under the eyes; kept across drawings. */
+  const eye = useRef({ stick: true, top: 0, height: 0, firstKey: "", lastKey: "", count: 0 });
+  const [missed, setMissed] = useState<number | null>(null);
+  const mountedWith = useRef<ReadonlySet<string> | null>(null);
+  if (mountedWith.current === null && history.loaded) mountedWith.current = new Set(messages.map((message) => message.key));
+  const drawn = useRef<Rows>(null as never);
+  drawn.current ??= new Rows();
+  const conversation = useClient((state) => state.conversationId);
+  const shownConversation = useRef(conversation);
+  if (shownConversation.current !== conversation) {
+    // Another conversation begins at its end, without its messages sailing in. The first one just got its id.
+    if (shownConversation.current !== null) {
+      drawn.current = new Rows();
+      mountedWith.current = history.loaded ? new Set(messages.map((message) => message.key)) : null;
+      eye.current = { stick: true, top: 0, height: 0, firstKey: "", lastKey: "", count: 0 };
+    }
+    shownConversation.current = conversation;
+  }
+  const rows = useMemo(() => lines(messages), [messages]);
+  const answered = useMemo(() => answers(messages), [messages]);
+
+  const toEnd = () => {
+    const box = scroller.current;
+    if (box) box.scrollTop = box.scrollHeight;
+  };
+
+  useLayoutEffect(() => {
+    const box = scroller.current;
+    if (!box) return;
+    const seen = eye.current;
+    const firstKey = messages[0]?.key ?? "";
+    const last = messages[messages.length - 1];
+    const older = seen.firstKey !== "" && firstKey !== seen.firstKey && messages.some((message) => message.key === seen.firstKey);
+    if (older) box.scrollTop = seen.top + (box.scrollHeight - seen.height);
+    else if (last && last.key !== seen.lastKey && last.from === "user" && last.status === "sending") {
+      seen.stick = true;
+      setMissed(null);
+    }
+    if (seen.stick) toEnd();
+    else if (last && last.key !== seen.lastKey && !older) {
+      const fresh = Math.max(1, messages.length - seen.count);
+      setMissed((before) => (before ?? 0) + fresh);
+    }
+    Object.assign(seen, { firstKey, lastKey: last?.key ?? "", count: messages.length, height: box.scrollHeight, top: box.scrollTop });
+  }, [messages, typing]);
+
+  // Pictures and fonts arrive later; the end stays the end.
+  useEffect(() => {
+    const box = scroller.current;
+    const content = list.current;
+    if (!box || !content || typeof ResizeObserver === "undefined") return undefined;
+    const watch = new ResizeObserver(() => {
+      if (eye.current.stick) toEnd();
+      eye.current.height = box.scrollHeight;
+    });
+    watch.observe(content);
+    watch.observe(box);
+    return () => watch.disconnect();
+  }, []);
+
+  useEffect(() => {
+    if (open && eye.current.stick) toEnd();
+  }, [open]);
+
+  const unread = useClient((state) => state.unread);
+  useEffect(() => {
+    const look = () => {
+      if (open && unread > 0 && eye.current.stick && document.visibilityState !== "hidden") widget.client.markRead();
+    };
+    look();
+    document.addEventListener("visibilitychange", look);
+    return () => document.removeEventListener("visibilitychange", look);
+  }, [open, unread, messages, missed]);
+
+  const onScroll = () => {
+    const box = scroller.current;
+    if (!box) return;
+    const seen = eye.current;
+    seen.stick = box.scrollHeight - box.scrollTop - box.clientHeight <= NEAR;
+    seen.top = box.scrollTop;
+    seen.height = box.scrollHeight;
+    if (seen.stick) setMissed(null);
+    else if (missed === null && box.scrollHeight - box.scrollTop - box.clientHeight > box.clientHeight) setMissed(0);
+    if (box.scrollTop < 120 && history.more && !history.loading) void widget.client.loadMore().catch(() => undefined);
+  };
+
+  const now = Date.now();
+  const empty = rows.length === 0 && !typing;
+  return (
+    <div className="pt-log" part="log">
+      <div className="pt-scroll" ref={scroller} onScroll={onScroll} role="log" aria-live="off" aria-label={t("log")} tabIndex={0}>
+        <ol className="pt-list" ref={list} role="list">
+          {history.more && (
+            <li className="pt-older">
+              <button type="button" className="pt-link" disabled={history.loading} onClick={() => void widget.client.loadMore().catch(() => undefined)}>
+                {history.loading ? t("loading") : t("older")}
+              </button>
+            </li>
+          )}
+          {empty && <Empty loading={history.loading && !history.loaded} />}
+          {rows.map(({ message, day, first, last }, i) =>
+            drawn.current.row(message.key, [
+              message,
+              day ? dayName(message.ts, now, t.locale, { today: t("today"), yesterday: t("yesterday") }) : undefined,
+              first || day,
+              last,
+              i === rows.length - 1,
+              mountedWith.current !== null && !mountedWith.current.has(message.key),
+              message.id === undefined ? undefined : answered.get(message.id),
+            ]),
+          )}
+          {typing && !messages.some((message) => message.draft === "streaming") && <TypingIndicator />}
+        </ol>
+      </div>
+      {missed !== null && (
+        <button type="button" className="pt-latest" data-plain={missed === 0 ? "" : undefined} aria-label={missed === 0 ? t("toLatest") : undefined} onClick={() => {
+          eye.current.stick = true;
+          setMissed(null);
+          toEnd();
+          scroller.current?.focus({ preventScroll: true });
+        }}>
+          <Icon name="down" />
+          {missed > 0 && <span>{t("newMessages", { n: missed })}</span>}
+        </button>
+      )}
+    </div>
+  );
+}
+
+type Look = readonly [message: Row, day: string | undefined, first: boolean, last: boolean, end: boolean, fresh: boolean, answer: string | undefined];
+
+/**
+ * Rows as they were drawn. One that looks the same is the same element, and is not compared again: a message more
+ * among a thousand costs one message.
+ */
+class Rows {
+  private readonly known = new Map<string, { look: Look; element: VNode }>();
+
+  row(key: string, look: Look): VNode {
+    const before = this.known.get(key);
+    if (before?.look.every((part, i) => Object.is(part, look[i]))) return before.element;
+    const [message, day, first, last, end, fresh, answer] = look;
+    const element = (
+      <Fragment key={key}>
+        {day !== undefined && <li className="pt-day"><span>{day}</span></li>}
+        <Message message={message} first={first} last={last} end={end} fresh={fresh} answer={answer} />
+      </Fragment>
+    );
+    this.known.set(key, { look, element });
+    return element;
+  }
+}
+
+/** Before anything was said: a greeting, or the bot's first words. */
+function Empty({ loading }: { loading: boolean }) {
+  const t = useText();
+  const settings = useSettings();
+  if (loading) return <li className="pt-loading" aria-label={t("loading")}><i /><i /><i /></li>;
+  if (settings.welcomeMessage) {
+    return (
+      <li className="pt-msg" data-from="bot" data-first="" data-last="" part="message message-bot">
+        <Avatar name={settings.botName} src={settings.botAvatar} small />
+        <div className="pt-msg-main">
+          <span className="pt-sr">{t("said", { name: settings.botName })}</span>
+          <div className="pt-bubble" part="bubble"><Markdown text={settings.welcomeMessage} streaming={false} /></div>
+        </div>
+      </li>
+    );
+  }
+  return (
+    <li className="pt-empty">
+      <slot name="empty">
+        <Avatar name={settings.botName} src={settings.botAvatar} />
+        <h3>{t("emptyTitle")}</h3>
+        <p>{t("emptyText")}</p>
+      </slot>
+    </li>
+  );
+}
