@@ -15,6 +15,10 @@ pub fn built_in() -> Catalog {
         portico_telegram::connector(),
         #[cfg(feature = "whatsapp")]
         portico_whatsapp::connector(),
+        #[cfg(feature = "webchat")]
+        portico_webchat::connector(),
+        #[cfg(feature = "chat")]
+        portico_chat::connector(),
     ];
     Catalog::new(connectors)
 }
@@ -28,8 +32,10 @@ mod tests {
         let catalog = built_in();
         let there: Vec<&str> = catalog.iter().map(|(name, _)| name).collect();
         let features = [
+            ("chat", cfg!(feature = "chat")),
             ("slack", cfg!(feature = "slack")),
             ("telegram", cfg!(feature = "telegram")),
+            ("webchat", cfg!(feature = "webchat")),
             ("webhook", cfg!(feature = "webhook")),
             ("whatsapp", cfg!(feature = "whatsapp")),
         ];

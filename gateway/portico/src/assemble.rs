@@ -2,6 +2,7 @@
 //!
 //! The listeners' workers are threads of their own; everything else runs on the runtime that calls [`start`].
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,14 +10,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use axum::Router;
 use parking_lot::Mutex;
 use portico_admin::{Admin, AdminToken};
 use portico_config::{Checked, ExposeSecret};
-use portico_contract::Catalog;
-use portico_dispatch::Dispatch;
+use portico_contract::{BotId, Catalog};
+use portico_dispatch::{Core, CoreKind, Dispatch};
 use portico_edge::{Edge, EdgeOptions, Hooks, Limits};
 use portico_inbound::{Inbound, Observer};
 use portico_lanes::{Driver, DriverHandle};
+use portico_live::{Hub, Live};
 use portico_net::{Client, ClientOptions};
 use portico_outbound::{Actions, MediaLinks, Outbox, Paces, Scheduler, Sender, SenderOptions};
 use portico_runtime_api::{Bots, RuntimeApi};
@@ -31,6 +34,7 @@ use tracing::{info, warn};
 use crate::facts::Facts;
 use crate::glue::{IntoOutbox, KnownAliases, PublicMedia};
 use crate::keys::{self, MasterKey};
+use crate::live::{self, ToVisitors};
 use crate::operations::{self, Reload};
 use crate::pages::{self, Pages};
 use crate::register::Registrar;
@@ -43,6 +47,20 @@ pub struct Extras {
     pub file: Option<PathBuf>,
     /// Sees what comes in, for the demo.
     pub observer: Option<Arc<dyn Observer>>,
+    /// What somebody adds who starts the gateway within their own process.
+    pub addition: Option<Box<dyn Addition>>,
+}
+
+/// What a program that holds a gateway adds to it: the demo, a test.
+pub trait Addition: Send {
+    /// Cores that stand in this process, in place of those that the bots are configured with.
+    fn cores(&self, live: &Live) -> BTreeMap<BotId, Arc<dyn Core>>;
+
+    /// Pages of the public listener.
+    fn pages(&self, store: &Arc<dyn Store>) -> Router;
+
+    /// Whether pages of this machine may use channels that list no origin.
+    fn allows_localhost(&self) -> bool;
 }
 
 impl std::fmt::Debug for Extras {
@@ -65,6 +83,8 @@ pub struct Running {
     outbound: DriverHandle,
     edges: [Edge; 2],
     leaving: Arc<AtomicBool>,
+    /// Ends what stays open: sockets and streams.
+    closing: CancellationToken,
     stop: CancellationToken,
     drain: portico_config::Drain,
     reload: Option<Reload>,
@@ -128,7 +148,7 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
     let admin_address = admin_socket.local_addr()?;
     std::fs::write(folder.join(ADMIN_ADDRESS), admin_address.to_string())
         .with_context(|| format!("{} can't be written in {}", ADMIN_ADDRESS, folder.display()))?;
-    let master = MasterKey::of_folder(&folder)?;
+    let master = Arc::new(MasterKey::of_folder(&folder)?);
     let files = Files::open(folder.join("files")).await.context("the files folder can't be opened")?;
     let blobs = BlobStore::new(files.clone(), store.clone());
 
@@ -139,7 +159,10 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         ..ClientOptions::default()
     })
     .map_err(|error| anyhow!("the outbound client can't be made: {error}"))?;
-    let turns = Turns::new(store.clone(), blobs, client.clone()).with_limits(setup::exchange_limits(&config));
+    let hub = Arc::new(Hub::new());
+    let turns = Turns::new(store.clone(), blobs.clone(), client.clone())
+        .with_limits(setup::exchange_limits(&config))
+        .with_outlet(hub.clone());
     let installations = Installations::new(setup::installations(&config, &catalog, &public_url)?);
 
     let mut inbound = Inbound::new(store.clone(), turns.clone(), metrics.clone());
@@ -150,8 +173,10 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
     let shared_installations = Arc::new(installations.clone());
     let outbox = Arc::new(
         Outbox::new(store.clone(), shared_installations.clone(), metrics.clone())
-            .at_most(config.limits.lane.outbox as u64),
+            .at_most(config.limits.lane.outbox as u64)
+            .with_outlet(hub.clone()),
     );
+    let live = Live::new(store.clone(), outbox.clone(), shared_installations.clone(), hub, metrics.clone());
     let paces = Arc::new(Paces::default());
     let actions = Actions::new(
         store.clone(),
@@ -165,11 +190,19 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
     let actions = Arc::new(actions.time_limit(action_time));
     let media = Arc::new(MediaLinks::new(&public_url, &master.derive("media")));
 
+    let addition = extras.addition;
+    let mut cores = setup::bots(&config)?;
+    let mut own = addition.as_ref().map(|addition| addition.cores(&live)).unwrap_or_default();
+    for bot in &mut cores {
+        if let Some(core) = own.remove(&bot.bot) {
+            bot.core = CoreKind::Own(core);
+        }
+    }
     let node = node_id()?;
     let dispatch = Dispatch::start(
         portico_dispatch::Parts {
             store: store.clone(),
-            client,
+            client: client.clone(),
             replies: Arc::new(IntoOutbox(outbox.clone())),
             media: Arc::new(PublicMedia(media.clone())),
             aliases: Arc::new(KnownAliases(installations.clone())),
@@ -177,10 +210,12 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
             options: portico_lanes::Options::new(node),
             random: None,
         },
-        setup::bots(&config)?,
+        cores,
         stop.child_token(),
     )
     .map_err(|faults| anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+
+    dispatch.tell_outcomes(Arc::new(ToVisitors(live.clone())));
 
     let sender = Arc::new(Sender::new(
         store.clone(),
@@ -221,6 +256,7 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         config.store.retention.files,
         stop.child_token(),
     ));
+    tokio::spawn(live::sweep(live.clone(), store.clone(), config.store.retention.files, stop.child_token()));
     tokio::spawn(upkeep::watch(store.clone(), metrics.clone(), stop.child_token()));
 
     let registrar = Registrar {
@@ -235,7 +271,7 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         outbox,
         actions,
         installations: installations.clone(),
-        files,
+        files: files.clone(),
         bots: bot_tokens.clone(),
         media,
         metrics: metrics.clone(),
@@ -245,7 +281,22 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
     });
     let leaving = Arc::new(AtomicBool::new(false));
     let pages = Pages { store: store.clone(), metrics: metrics.clone(), leaving: leaving.clone() };
-    let router = api.merge(pages::router(pages));
+    let closing = CancellationToken::new();
+    let talk = live::router(live::Parts {
+        live,
+        store: store.clone(),
+        installations: installations.clone(),
+        blobs,
+        files,
+        client,
+        metrics: metrics.clone(),
+        master,
+        public_url: public_url.clone(),
+        allow_localhost: addition.as_ref().is_some_and(|addition| addition.allows_localhost()),
+        leaving: closing.clone(),
+    });
+    let own_pages = addition.map(|addition| addition.pages(&store)).unwrap_or_default();
+    let router = api.merge(talk).merge(own_pages).merge(pages::router(pages));
 
     let tls = match &config.server.tls {
         Some(files) => Some(
@@ -337,6 +388,7 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         outbound,
         edges: [public, admin],
         leaving,
+        closing,
         stop,
         drain: config.server.drain,
         reload,
@@ -371,6 +423,7 @@ impl Running {
             // Balancers look elsewhere while everything is still answered.
             tokio::time::sleep(left(self.drain.readiness, total)).await;
         }
+        self.closing.cancel();
         let cut = public.drain(left(self.drain.dispatch, total)).await;
         if cut > 0 {
             warn!(connections = cut, "connections were cut");

@@ -18,14 +18,16 @@ impl ConnectorFacts for Facts<'_> {
 
     fn secrets(&self, connector: &str) -> Vec<SecretFact> {
         let Some(connector) = self.0.get(connector) else { return Vec::new() };
-        connector
-            .manifest()
+        let manifest = connector.manifest();
+        manifest
             .secrets
             .iter()
             .map(|secret| SecretFact {
                 name: secret.name.clone(),
                 required: secret.required,
-                verifies: secret.uses.iter().any(|one| matches!(one, SecretUse::Mac | SecretUse::Match)),
+                // A live channel gets no webhooks; who visits it is proven by sessions and keys.
+                verifies: !manifest.live
+                    && secret.uses.iter().any(|one| matches!(one, SecretUse::Mac | SecretUse::Match)),
             })
             .collect()
     }

@@ -7,7 +7,7 @@ use portico_contract::{BotId, ConversationId, EventId, InstallationId};
 use portico_dispatch::{Aliases, MediaMeta, Replies, Reply, ReplyError};
 use portico_outbound::{MediaLinks, Outbox, ReplyMessage};
 use portico_store::records::TagMap;
-use portico_turns::Installations;
+use portico_turns::{DRAFT_TAG, Installations};
 
 /// A core's replies, into the outbox.
 pub(crate) struct IntoOutbox(pub(crate) Arc<Outbox>);
@@ -24,7 +24,9 @@ impl Replies for IntoOutbox {
         let mut left: Vec<(usize, ReplyMessage)> = replies
             .into_iter()
             .map(|reply| {
-                let message = ReplyMessage { kind: reply.kind, payload: reply.payload, tags: TagMap::new() };
+                let tags: TagMap =
+                    reply.draft.into_iter().map(|draft| (DRAFT_TAG.to_owned(), draft)).collect();
+                let message = ReplyMessage { kind: reply.kind, payload: reply.payload, tags };
                 (reply.index, message)
             })
             .collect();

@@ -7,6 +7,7 @@ mod cli;
 mod facts;
 mod glue;
 mod keys;
+mod live;
 mod offline;
 mod operations;
 mod pages;
@@ -15,6 +16,6 @@ mod roles;
 mod setup;
 mod upkeep;
 
-pub use assemble::{Extras, Running, start};
+pub use assemble::{Addition, Extras, Running, start};
 pub use cli::{Cli, Command};
 pub use roles::run;

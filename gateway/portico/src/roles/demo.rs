@@ -2,22 +2,34 @@
 //! are stood in for on loopback; what travels is shown as it travels.
 
 mod commands;
+mod journal;
 mod providers;
+mod showcase;
+mod site;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
+use axum::Router;
+use portico_contract::BotId;
+use portico_dispatch::Core;
 use portico_inbound::Observer;
+use portico_live::Live;
+use portico_store::Store;
 use portico_telemetry::metrics::WebhookOutcome;
 use portico_telemetry::{LogFormat, LogOptions, init};
 use portico_turns::Installation;
 
 use super::{BadConfig, say, serve};
-use crate::Extras;
 use crate::cli::Demo;
 use crate::facts::Facts;
+use crate::{Addition, Extras};
+
+/// The shop's colour, on the widget too.
+const ACCENT: &str = "#1f5c4a";
 
 /// Made up at each start: nothing of the demo is a secret worth keeping.
 pub(super) struct Secrets {
@@ -63,8 +75,12 @@ async fn demo(listen: SocketAddr, folder: &Path, temporary: bool) -> Result<()> 
         config.server.admin_listen,
         folder.join("data/admin.token").display()
     ));
+    say(&format!("\nAn example shop with the webchat on it, and the journal beside it: http://{listen}/\n"));
     say("What travels, as it travels (Ctrl-C ends):\n");
-    serve::serve(config, Extras { observer: Some(Arc::new(Shown)), ..Extras::default() }).await
+    let shop = Shop { public_url: format!("http://{listen}") };
+    let extras =
+        Extras { observer: Some(Arc::new(Shown)), addition: Some(Box::new(shop)), ..Extras::default() };
+    serve::serve(config, extras).await
 }
 
 fn random() -> Result<String> {
@@ -93,6 +109,16 @@ readiness = "0s"
 path = {data}
 [bots.demo]
 core = {{ kind = "echo" }}
+[installations.site]
+bot = "demo"
+connector = "webchat"
+[installations.site.config.look]
+bot_name = "Tide & Timber"
+description = "The echo bot of this demo. Ask it for a card, a carousel, a choice, or a stream."
+accent = "{ACCENT}"
+[installations.backend]
+bot = "demo"
+connector = "chat"
 [installations.slack]
 bot = "demo"
 connector = "slack"
@@ -143,5 +169,26 @@ impl Observer for Shown {
             many => format!(", {many} events on disk"),
         };
         say(&format!("{:>9} ──▶ portico   {status} {outcome}{events}", installation.alias));
+    }
+}
+
+/// What the demo adds to the gateway: its bot, and the example shop.
+struct Shop {
+    public_url: String,
+}
+
+impl Addition for Shop {
+    fn cores(&self, live: &Live) -> BTreeMap<BotId, Arc<dyn Core>> {
+        let media = format!("{}/demo", self.public_url);
+        let bot: Arc<dyn Core> = Arc::new(showcase::Showcase { live: live.clone(), media });
+        BotId::parse("demo").map(|id| (id, bot)).into_iter().collect()
+    }
+
+    fn pages(&self, store: &Arc<dyn Store>) -> Router {
+        site::router(store.clone())
+    }
+
+    fn allows_localhost(&self) -> bool {
+        true
     }
 }

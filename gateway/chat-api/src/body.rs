@@ -1,0 +1,96 @@
+//! Bodies: read under their cap, and named by field when they do not fit.
+
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use http::header::CONTENT_ENCODING;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use portico_problem::{Kind, Problem};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::Api;
+
+/// A JSON body as a type.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        if request.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+            return Err(Problem::new(
+                Kind::UnsupportedMediaType,
+                "content-encoding: send the body as it is, without compression",
+            ));
+        }
+        let bytes = read(request.into_body(), api.limits.body).await?;
+        // Clients send `{}` where there is nothing to say, or nothing.
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let path = error.path().to_string();
+            let reason = kind_only(&error.into_inner());
+            if path == "." {
+                Problem::new(Kind::InvalidPayload, reason)
+            } else {
+                Problem::field(path, reason)
+            }
+        })?;
+        reader.end().map_err(|error| Problem::new(Kind::InvalidPayload, kind_only(&error)))?;
+        Ok(Self(value))
+    }
+}
+
+/// What is wrong, without the value that is: serde's words quote texts and numbers.
+fn kind_only(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    match (error.classify(), text.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", "))) {
+        (serde_json::error::Category::Data, Some((found, expected))) => {
+            let found = found.split([' ', '`', '"']).next().unwrap_or_default();
+            format!("must be {}, is {found}", expected.trim_start_matches("expected "))
+        }
+        (serde_json::error::Category::Data, None) if text.starts_with("missing field") => text.to_owned(),
+        (serde_json::error::Category::Data, None) => {
+            text.split_once(", ").map_or("is of the wrong kind", |(_, expected)| expected).to_owned()
+        }
+        _ => format!("the body is no JSON (line {}, column {})", error.line(), error.column()),
+    }
+}
+
+/// The whole of a body of at most `cap` bytes.
+pub(crate) async fn read(body: axum::body::Body, cap: usize) -> Result<Bytes, Problem> {
+    match Limited::new(body, cap).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large(cap as u64)),
+        Err(_) => Err(Problem::new(Kind::InvalidPayload, "the body broke off")),
+    }
+}
+
+/// A body above its cap.
+pub(crate) fn too_large(cap: u64) -> Problem {
+    Problem::new(Kind::PayloadTooLarge, format!("the body has more than {cap} bytes")).with("limit", cap)
+}
+
+/// A field that may be left out, be `null`, or have a value.
+pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// A text of at most so many characters.
+///
+/// # Errors
+/// `InvalidPayload` at the field.
+pub(crate) fn short(field: &str, text: Option<&str>, most: usize) -> Result<(), Problem> {
+    match text {
+        Some(text) if text.chars().count() > most => {
+            Err(Problem::field(field, format!("must have at most {most} characters")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Named data of a message, bounded: it is kept with the message and shown with it each time.
+pub(crate) type Metadata = Map<String, Value>;
