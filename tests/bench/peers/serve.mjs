@@ -17,7 +17,7 @@ export function gotMessage() {
   messages += 1;
 }
 
-/** Serves `handler(request, response)` on a free port; `GET /messages` tells the count. */
+/** Serves `handler(request, response)` on a free port; `GET /messages` tells the count. Gives the server. */
 export function serve(handler) {
   const server = http.createServer((request, response) => {
     if (request.method === "GET" && request.url === "/messages") {
@@ -28,6 +28,7 @@ export function serve(handler) {
   });
   server.keepAliveTimeout = 600_000;
   server.listen(0, "127.0.0.1", () => console.log(`listening ${server.address().port}`));
+  return server;
 }
 
 /** The whole body of a Node request. */

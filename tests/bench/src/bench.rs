@@ -13,7 +13,7 @@ use crate::report::Report;
 /// How to run.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// Smoke: limits and ingest, 3 short rounds; fails only below half of a bound.
+    /// Smoke: limits, ingest and ws, short rounds; fails only below half of a bound.
     #[arg(long, global = true)]
     quick: bool,
     /// Rounds; the default is 5, or 3 with --quick. Use 9 for figures to be published.

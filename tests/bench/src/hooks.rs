@@ -35,7 +35,7 @@ impl MessageId {
         u64::from_str_radix(digits, 16).ok().map(Self)
     }
 
-    fn mark(self, out: &mut Vec<u8>) {
+    pub(crate) fn mark(self, out: &mut Vec<u8>) {
         out.extend_from_slice(MARK);
         hex16(self.0, out);
     }

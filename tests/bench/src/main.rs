@@ -15,6 +15,7 @@ mod report;
 mod roles;
 mod sched;
 mod server;
+mod sockets;
 mod suites;
 mod wire;
 
@@ -51,6 +52,8 @@ enum Suite {
     Outbox,
     /// Handshakes and records.
     Tls,
+    /// WebSockets and webchat, beside a server made by hand, ws and Socket.IO.
+    Ws,
     /// More than can be taken.
     Overload,
     /// Allocations of one webhook.
@@ -71,6 +74,7 @@ enum Suite {
 #[derive(Debug, Subcommand)]
 enum Role {
     BareHyper,
+    BareSockets,
     BareTls { cert: PathBuf, key: PathBuf },
     BareClient { target: SocketAddr, connections: usize, bytes: usize, millis: u64 },
     RawLog { folder: PathBuf, millis: u64 },
@@ -100,6 +104,7 @@ fn play(role: Role) -> Result<()> {
     let time = Duration::from_millis;
     match role {
         Role::BareHyper => roles::bare_hyper(),
+        Role::BareSockets => roles::bare_sockets(),
         Role::BareTls { cert, key } => roles::bare_tls(&cert, &key),
         Role::BareClient { target, connections, bytes, millis } => {
             roles::bare_client(target, connections, bytes, time(millis))
@@ -130,6 +135,9 @@ fn run(suite: Option<Suite>, options: Options) -> Result<bool> {
     }
     if wants(matches!(suite, Some(Suite::Tls))) {
         suites::tls(&mut bench)?;
+    }
+    if wants(smoke || matches!(suite, Some(Suite::Ws))) {
+        suites::ws(&mut bench, smoke)?;
     }
     if wants(matches!(suite, Some(Suite::Overload))) {
         suites::overload(&mut bench)?;

@@ -11,6 +11,7 @@ mod overload;
 mod peers;
 mod store;
 mod tls;
+mod ws;
 
 pub(crate) use allocations::allocations;
 pub(crate) use dispatch::dispatch;
@@ -22,3 +23,4 @@ pub(crate) use overload::overload;
 pub(crate) use peers::peers;
 pub(crate) use store::store;
 pub(crate) use tls::tls;
+pub(crate) use ws::ws;
