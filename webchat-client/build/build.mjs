@@ -11,6 +11,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 import { build } from "esbuild";
+import { notices } from "./notices.mjs";
 import { judge } from "./budget.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -200,6 +201,7 @@ for (const [name, bytes] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
   written.set(`${path}.br`, small);
   manifest.files[name] = { path, integrity: `sha384-${createHash("sha384").update(bytes).digest("base64")}`, bytes: bytes.length };
 }
+written.set("THIRD-PARTY.txt", Buffer.from(notices(parts.metafile)));
 written.set("manifest.json", Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
 
 const verdict = judge(new Map([...files.keys()].map((name) => [name, written.get(`${hash}/${name}.br`).length])), closure);

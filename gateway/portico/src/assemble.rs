@@ -199,7 +199,7 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         }
     }
     let node = node_id()?;
-    let dispatch = Dispatch::start(
+    let dispatch = Dispatch::start_telling(
         portico_dispatch::Parts {
             store: store.clone(),
             client: client.clone(),
@@ -211,11 +211,10 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
             random: None,
         },
         cores,
+        Arc::new(ToVisitors(live.clone())),
         stop.child_token(),
     )
     .map_err(|faults| anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-
-    dispatch.tell_outcomes(Arc::new(ToVisitors(live.clone())));
 
     let sender = Arc::new(Sender::new(
         store.clone(),

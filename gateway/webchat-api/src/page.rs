@@ -21,7 +21,7 @@ pub(crate) async fn get(State(api): State<Api>, Named(id): Named<String>) -> Res
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1, interactive-widget=resizes-content\">\n\
-         <meta name=\"robots\" content=\"noindex\">\n<title>{name}</title>\n\
+         <meta name=\"robots\" content=\"noindex\">\n<link rel=\"icon\" href=\"data:,\">\n<title>{name}</title>\n\
          <script async src=\"{base}/webchat/v1/embed.js\" data-channel=\"{id}\"></script>\n</head>\n<body></body>\n</html>\n"
     );
     let mut response = Html(page).into_response();

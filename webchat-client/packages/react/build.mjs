@@ -1,11 +1,13 @@
 // Builds dist/: the view once more, for React, as ES modules with its lazy parts beside it, and types without the view.
 import { build } from "esbuild";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
+
+import { notices } from "../../build/notices.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const packages = dirname(here);
@@ -46,14 +48,7 @@ const preact = Object.keys(metafile.inputs).filter((path) => path.includes("node
 if (preact.length > 0) throw new Error(`Preact went into the React build: ${preact.join(", ")}`);
 
 // What of others travels along, with their licences.
-const others = [...new Set(Object.keys(metafile.inputs).map((path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]).filter((name) => name !== undefined))].sort();
-const notices = others.map((name) => {
-  const home = join(packages, "../node_modules", name);
-  const file = readdirSync(home).find((entry) => /^licen[cs]e/i.test(entry));
-  if (!file) throw new Error(`${name} goes into the build and has no licence file`);
-  return `${name} ${JSON.parse(readFileSync(join(home, "package.json"), "utf8")).version}\n\n${readFileSync(join(home, file), "utf8").trim()}\n`;
-});
-writeFileSync(join(dist, "THIRD-PARTY.txt"), notices.join(`\n${"-".repeat(80)}\n\n`));
+writeFileSync(join(dist, "THIRD-PARTY.txt"), notices(metafile));
 
 // Types: of everything that index.d.ts reaches, and of nothing else.
 const all = mkdtempSync(join(tmpdir(), "portico-types-"));

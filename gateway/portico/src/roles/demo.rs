@@ -112,6 +112,8 @@ core = {{ kind = "echo" }}
 [installations.site]
 bot = "demo"
 connector = "webchat"
+[installations.site.config.limits]
+messages = 600
 [installations.site.config.look]
 bot_name = "Tide & Timber"
 description = "The echo bot of this demo. Ask it for a card, a carousel, a choice, or a stream."

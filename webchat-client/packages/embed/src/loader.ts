@@ -181,7 +181,11 @@ async function fetchConfig(handle: Handle): Promise<PublicConfig> {
     }
     if (status === 403) throw new Error(`this page's origin ${location.origin} is not among the origins of channel "${handle.channel}"; add it there`);
     if (status === 404) throw new Error(`there is no channel "${handle.channel}" at ${handle.base}`);
-    if (wait > 16_000) throw new Error(`the gateway ${handle.base} does not answer${status ? ` (status ${status})` : ""}`);
+    if (wait > 16_000) {
+      // A browser does not let a page read why it was refused.
+      const why = status ? ` (status ${status})` : `, or not to this page: is ${location.origin} among the origins of channel "${handle.channel}", and does this page's policy allow connect-src ${handle.base}?`;
+      throw new Error(`the gateway ${handle.base} does not answer${why}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, wait));
   }
 }

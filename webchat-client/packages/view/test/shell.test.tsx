@@ -113,7 +113,7 @@ describe("launcher and panel", () => {
     const button = find(".pt-launcher");
     expect(button.getAttribute("aria-label")).toBe("Open chat with Mira, 2 unread messages");
     expect(button.getAttribute("aria-expanded")).toBe("false");
-    expect(find(".pt-badge").textContent).toBe("2");
+    expect(find(".pt-badge").getAttribute("data-count")).toBe("2");
     button.click();
     await settle();
     expect(find(".pt-launcher").getAttribute("aria-expanded")).toBe("true");

@@ -1,9 +1,8 @@
 // The log: follows the newest message while the reader is at the end, and stays where it is otherwise.
-import type { Message as Row } from "@portico/webchat";
-import { Fragment, type VNode } from "preact";
+import { Component, type ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Icon } from "../icons.tsx";
-import { Message } from "../messages/message.tsx";
+import { Message, type MessageProps } from "../messages/message.tsx";
 import { Markdown } from "../messages/markdown.tsx";
 import { Avatar } from "../shell/avatar.tsx";
 import { useClient, useSettings, useText, useUi, useWidget } from "../widget/context.ts";
@@ -27,14 +26,11 @@ export function MessageList() {
   const [missed, setMissed] = useState<number | null>(null);
   const mountedWith = useRef<ReadonlySet<string> | null>(null);
   if (mountedWith.current === null && history.loaded) mountedWith.current = new Set(messages.map((message) => message.key));
-  const drawn = useRef<Rows>(null as never);
-  drawn.current ??= new Rows();
   const conversation = useClient((state) => state.conversationId);
   const shownConversation = useRef(conversation);
   if (shownConversation.current !== conversation) {
     // Another conversation begins at its end, without its messages sailing in. The first one just got its id.
     if (shownConversation.current !== null) {
-      drawn.current = new Rows();
       mountedWith.current = history.loaded ? new Set(messages.map((message) => message.key)) : null;
       eye.current = { stick: true, top: 0, height: 0, firstKey: "", lastKey: "", count: 0 };
     }
@@ -122,17 +118,18 @@ export function MessageList() {
             </li>
           )}
           {empty && <Empty loading={history.loading && !history.loaded} />}
-          {rows.map(({ message, day, first, last }, i) =>
-            drawn.current.row(message.key, [
-              message,
-              day ? dayName(message.ts, now, t.locale, { today: t("today"), yesterday: t("yesterday") }) : undefined,
-              first || day,
-              last,
-              i === rows.length - 1,
-              mountedWith.current !== null && !mountedWith.current.has(message.key),
-              message.id === undefined ? undefined : answered.get(message.id),
-            ]),
-          )}
+          {rows.map(({ message, day, first, last }, i) => (
+            <Line
+              key={message.key}
+              day={day ? dayName(message.ts, now, t.locale, { today: t("today"), yesterday: t("yesterday") }) : undefined}
+              message={message}
+              first={first || day}
+              last={last}
+              end={i === rows.length - 1}
+              fresh={mountedWith.current !== null && !mountedWith.current.has(message.key)}
+              answer={message.id === undefined ? undefined : answered.get(message.id)}
+            />
+          ))}
           {typing && !messages.some((message) => message.draft === "streaming") && <TypingIndicator />}
         </ol>
       </div>
@@ -151,27 +148,28 @@ export function MessageList() {
   );
 }
 
-type Look = readonly [message: Row, day: string | undefined, first: boolean, last: boolean, end: boolean, fresh: boolean, answer: string | undefined];
+interface LineProps extends MessageProps {
+  /** Name of the day that begins with this message. */
+  readonly day: string | undefined;
+}
 
 /**
- * Rows as they were drawn. One that looks the same is the same element, and is not compared again: a message more
- * among a thousand costs one message.
+ * A row that looks the same is not drawn again: a message more among a thousand costs one message. A component that
+ * compares, and no kept elements: those would hold on to every drawing in which they once stood.
  */
-class Rows {
-  private readonly known = new Map<string, { look: Look; element: VNode }>();
-
-  row(key: string, look: Look): VNode {
-    const before = this.known.get(key);
-    if (before?.look.every((part, i) => Object.is(part, look[i]))) return before.element;
-    const [message, day, first, last, end, fresh, answer] = look;
-    const element = (
-      <Fragment key={key}>
+class Line extends Component<LineProps> {
+  override shouldComponentUpdate(next: LineProps): boolean {
+    const { day, message, first, last, end, fresh, answer } = this.props;
+    return day !== next.day || message !== next.message || first !== next.first || last !== next.last || end !== next.end || fresh !== next.fresh || answer !== next.answer;
+  }
+  override render(): ComponentChildren {
+    const { day, message, first, last, end, fresh, answer } = this.props;
+    return (
+      <>
         {day !== undefined && <li className="pt-day"><span>{day}</span></li>}
         <Message message={message} first={first} last={last} end={end} fresh={fresh} answer={answer} />
-      </Fragment>
+      </>
     );
-    this.known.set(key, { look, element });
-    return element;
   }
 }
 

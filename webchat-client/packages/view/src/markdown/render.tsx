@@ -20,10 +20,11 @@ export function renderBlock(block: Block, how: Rendering, key: number | string):
     case "h":
       // A message has no place in the page's outline below its own; the look alone says "heading".
       return <p key={key} dir="auto" className={`pt-md-h pt-md-h${Math.min(block.n, 4)}`}>{block.c.map((part, i) => renderInline(part, how, i))}</p>;
+    // The list as a whole has a direction: its marks stand on that side.
     case "ul":
-      return <ul key={key}>{block.items.map((item, i) => <li key={i} dir="auto" className={item.checked === undefined ? "" : "pt-md-task"}>{task(item.checked)}{tight(item.c, how)}</li>)}</ul>;
+      return <ul key={key} dir="auto">{block.items.map((item, i) => <li key={i} className={item.checked === undefined ? "" : "pt-md-task"}>{task(item.checked)}{tight(item.c, how)}</li>)}</ul>;
     case "ol":
-      return <ol key={key} start={block.start}>{block.items.map((item, i) => <li key={i} dir="auto">{tight(item.c, how)}</li>)}</ol>;
+      return <ol key={key} dir="auto" start={block.start}>{block.items.map((item, i) => <li key={i}>{tight(item.c, how)}</li>)}</ol>;
     case "quote":
       return <blockquote key={key}>{block.c.map((part, i) => renderBlock(part, how, i))}</blockquote>;
     case "code":

@@ -1,8 +1,8 @@
 // Markdown of a bot's message. While the text grows only its unstable end is read again; blocks before it keep
 // their elements.
-import { createElement, type ComponentChildren } from "preact";
+import { Component, createElement, type ComponentChildren } from "preact";
 import { useMemo, useRef } from "preact/hooks";
-import type { Parse } from "../markdown/blocks.ts";
+import type { Block, Parse } from "../markdown/blocks.ts";
 import { LINK_REL, safeHref, safeMedia } from "../markdown/links.ts";
 import { Link, mayLoad, renderBlock, renderPlain, type Rendering } from "../markdown/render.tsx";
 import { hasMarkdown, mend, stableEnd } from "../markdown/stream.ts";
@@ -43,29 +43,33 @@ export function Markdown({ text, streaming }: { text: string; streaming: boolean
   return <div className="pt-md">{streaming ? <Growing text={text} parse={part.parse} how={how} /> : <Whole text={text} parse={part.parse} how={how} />}</div>;
 }
 
-function Whole({ text, parse, how }: { text: string; parse: Parse; how: Rendering }) {
-  return <>{useMemo(() => parse(text).map((block, i) => renderBlock(block, how, i)), [text, parse, how])}</>;
+/** A block that is the same is not drawn again. */
+class Piece extends Component<{ block: Block; how: Rendering }> {
+  override shouldComponentUpdate(next: { block: Block; how: Rendering }): boolean {
+    return next.block !== this.props.block || next.how !== this.props.how;
+  }
+  override render(): ComponentChildren {
+    return renderBlock(this.props.block, this.props.how, 0);
+  }
 }
 
-interface Grown {
-  how: Rendering;
-  /** The stable text, and its elements. */
-  text: string;
-  blocks: ComponentChildren[];
+function Whole({ text, parse, how }: { text: string; parse: Parse; how: Rendering }) {
+  const blocks = useMemo(() => parse(text), [text, parse]);
+  return <>{blocks.map((block, i) => <Piece key={i} block={block} how={how} />)}</>;
 }
 
 function Growing({ text, parse, how }: { text: string; parse: Parse; how: Rendering }) {
-  const grown = useRef<Grown>({ how, text: "", blocks: [] });
-  if (grown.current.how !== how || !text.startsWith(grown.current.text)) grown.current = { how, text: "", blocks: [] };
+  /** The stable text, and its blocks. */
+  const grown = useRef<{ text: string; blocks: Block[] }>({ text: "", blocks: [] });
+  if (!text.startsWith(grown.current.text)) grown.current = { text: "", blocks: [] };
   const kept = grown.current;
   const end = stableEnd(text, kept.text.length);
   if (end > kept.text.length) {
-    for (const block of parse(text.slice(kept.text.length, end))) kept.blocks.push(renderBlock(block, how, kept.blocks.length));
+    kept.blocks.push(...parse(text.slice(kept.text.length, end)));
     kept.text = text.slice(0, end);
   }
-  const tail = parse(mend(text.slice(end))).map((block, i) => renderBlock(block, how, kept.blocks.length + i));
-  // A copy: the array that was drawn must not change under the next drawing.
-  return <>{[...kept.blocks, ...tail]}</>;
+  const blocks = [...kept.blocks, ...parse(mend(text.slice(end)))];
+  return <>{blocks.map((block, i) => <Piece key={i} block={block} how={how} />)}</>;
 }
 
 function Html({ text, how }: { text: string; how: Rendering }) {

@@ -13,17 +13,18 @@ export function Header() {
   const settings = useSettings();
   const page = useUi((ui) => ui.page);
   const closable = useUi((ui) => ui.closable);
+  const alone = useUi((ui) => ui.full && !ui.closable);
   const cover = safeMedia(settings.coverImage);
   const inside = page === "info" || page === "list";
   const title = page === "info" ? t("info") : page === "list" ? t("conversations") : settings.botName;
   return (
-    <header className="pt-header" part="header">
+    <div className="pt-header" part="header">
       {cover !== undefined && page === "chat" && <div className="pt-cover"><img src={cover} alt="" decoding="async" /></div>}
       <div className="pt-header-row pt-column">
         {inside && <IconButton icon="back" label={t("back")} onPress={() => widget.go("chat")} />}
         {!inside && <Avatar name={settings.botName} src={settings.botAvatar} />}
         <div className="pt-header-text">
-          <h2 id={`${widget.id}-title`} dir="auto">{title}</h2>
+          <h2 id={`${widget.id}-title`} dir="auto" aria-level={alone ? 1 : undefined}>{title}</h2>
           {!inside && settings.description !== undefined && <p className="pt-header-sub" dir="auto">{settings.description}</p>}
         </div>
         <div className="pt-header-tools">
@@ -32,7 +33,7 @@ export function Header() {
           {settings.showClose && closable && <IconButton icon="close" label={t("closeChat")} onPress={() => widget.close()} />}
         </div>
       </div>
-    </header>
+    </div>
   );
 }
 

@@ -25,7 +25,7 @@ export function Launcher() {
   return (
     <button type="button" id={`${widget.id}-launcher`} className="pt-launcher" part="launcher" ref={button} aria-expanded={open} aria-haspopup="dialog" aria-controls={open ? `${widget.id}-panel` : undefined} aria-label={name} onClick={() => widget.toggle()}>
       {open ? <Icon name="down" /> : image !== undefined ? <img src={image} alt="" decoding="async" /> : <Icon name="chat" />}
-      {!open && unread > 0 && <span className="pt-badge" aria-hidden="true">{unread > 99 ? "99+" : unread}</span>}
+      {!open && unread > 0 && <span className="pt-badge" aria-hidden="true" data-count={unread > 99 ? "99+" : unread} />}
     </button>
   );
 }

@@ -27,6 +27,8 @@ export function Panel({ floating }: { floating: boolean }) {
   const [opened, setOpened] = useState(open);
   if (open && !opened) setOpened(true);
   const modal = floating && full;
+  // The gateway's own page is nothing but the chat.
+  const alone = useUi((ui) => ui.full && !ui.closable);
 
   useViewport(panel, open && full);
   useFocusTrap(panel, open && modal);
@@ -48,7 +50,7 @@ export function Panel({ floating }: { floating: boolean }) {
       id={`${widget.id}-panel`}
       className="pt-panel"
       part="panel"
-      role={floating ? "dialog" : "region"}
+      role={floating ? "dialog" : alone ? "main" : "region"}
       aria-modal={modal ? "true" : undefined}
       aria-label={t("panel", { bot: settings.botName })}
       tabIndex={-1}
