@@ -27,6 +27,7 @@ mod signatures;
 mod slack;
 mod ssrf;
 mod telegram;
+mod webchat;
 mod webhook;
 mod whatsapp;
 

@@ -105,6 +105,29 @@ impl Dispatch {
         bots: Vec<BotCore>,
         shutdown: CancellationToken,
     ) -> Result<Self, Vec<DispatchError>> {
+        Self::begin(parts, bots, OnceLock::new(), shutdown)
+    }
+
+    /// As [`Dispatch::start`], and tells somebody how events of the gateway's own making end, from the first one on:
+    /// what a crash left over may be worked before this returns.
+    ///
+    /// # Errors
+    /// As [`Dispatch::start`].
+    pub fn start_telling(
+        parts: Parts,
+        bots: Vec<BotCore>,
+        outcomes: Arc<dyn Outcomes>,
+        shutdown: CancellationToken,
+    ) -> Result<Self, Vec<DispatchError>> {
+        Self::begin(parts, bots, OnceLock::from(outcomes), shutdown)
+    }
+
+    fn begin(
+        parts: Parts,
+        bots: Vec<BotCore>,
+        outcomes: OnceLock<Arc<dyn Outcomes>>,
+        shutdown: CancellationToken,
+    ) -> Result<Self, Vec<DispatchError>> {
         let health = Arc::default();
         let table = table(&parts.store, &parts.client, &parts.metrics, &health, bots)?;
         let mail = Arc::new(Mail {
@@ -115,7 +138,7 @@ impl Dispatch {
             clock: parts.options.clock.clone(),
             random: parts.random.unwrap_or_else(|| Arc::new(system_random)),
             metrics: parts.metrics.clone(),
-            outcomes: OnceLock::new(),
+            outcomes,
             begun: Begun::default(),
         });
         let driver = Driver::start(parts.store.clone(), Dir::Inbound, mail.clone(), parts.options, shutdown);

@@ -82,7 +82,9 @@ impl Registrar {
     pub(crate) async fn register(&self, installation: &Arc<Installation>) -> Result<(), Fault> {
         match self.turns.run(installation, Job::Register).await {
             Ok(_) => {
-                info!(installation.id = %installation.id, "registered with the provider");
+                if !installation.connector.manifest().live {
+                    info!(installation.id = %installation.id, "registered with the provider");
+                }
                 installation.is_well();
                 let change = Change::put(Table::Installation, key(installation), digest(installation));
                 if let Err(error) = self.store.commit(Commit::of([change]).ordered()).await {

@@ -20,10 +20,13 @@ pub(super) fn run(options: &CheckConfig) -> Result<()> {
     ));
     for installation in config.installations.values() {
         let state = if installation.enabled { "" } else { " (switched off)" };
-        say(&format!(
-            "  {}: {} for bot {}, webhooks at /webhooks/{}{state}",
-            installation.id, installation.connector, installation.bot, installation.id
-        ));
+        let id = &installation.id;
+        let place = match installation.connector.as_str() {
+            "webchat" => format!("page at /webchat/v1/chat/{id}"),
+            "chat" => format!("Chat API at /chat/{id}"),
+            _ => format!("webhooks at /webhooks/{id}"),
+        };
+        say(&format!("  {id}: {} for bot {}, {place}{state}", installation.connector, installation.bot));
     }
     Ok(())
 }
