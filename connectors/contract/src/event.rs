@@ -57,19 +57,20 @@ impl Event {
     /// What makes a provider's repeat of this event recognisable, together with the installation.
     /// `None`: the provider gives nothing to tell a repeat by.
     pub fn dedupe_key(&self) -> Option<Cow<'_, str>> {
-        match self {
-            Self::Message(message) => Some(Cow::Owned(format!("m:{}", message.dedupe_id()))),
-            Self::Edit(edit) => Some(Cow::Owned(format!("e:{}", edit.event_id))),
-            Self::Deletion(deletion) => Some(Cow::Owned(format!("d:{}", deletion.event_id))),
-            Self::Reaction(reaction) => Some(Cow::Owned(format!("r:{}", reaction.event_id))),
-            Self::Receipt(receipt) => {
-                Some(Cow::Owned(format!("s:{}:{}", receipt.stage.as_str(), receipt.external_id)))
-            }
-            Self::Identity(change) => Some(Cow::Owned(format!("i:{}", change.event_id))),
-            Self::Custom(event) => {
-                event.external_id.as_ref().map(|id| Cow::Owned(format!("c:{}:{id}", event.name)))
-            }
-        }
+        self.dedupe_parts().map(|parts| Cow::Owned(parts.concat()))
+    }
+
+    /// [`Event::dedupe_key`] in pieces that follow one another.
+    pub fn dedupe_parts(&self) -> Option<[&str; 4]> {
+        Some(match self {
+            Self::Message(message) => ["m:", message.dedupe_id(), "", ""],
+            Self::Edit(edit) => ["e:", &edit.event_id, "", ""],
+            Self::Deletion(deletion) => ["d:", &deletion.event_id, "", ""],
+            Self::Reaction(reaction) => ["r:", &reaction.event_id, "", ""],
+            Self::Receipt(receipt) => ["s:", receipt.stage.as_str(), ":", &receipt.external_id],
+            Self::Identity(change) => ["i:", &change.event_id, "", ""],
+            Self::Custom(event) => ["c:", &event.name, ":", event.external_id.as_deref()?],
+        })
     }
 }
 

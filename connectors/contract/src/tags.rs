@@ -3,10 +3,15 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use compact_str::{CompactString, ToCompactString};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-type Tag = (Cow<'static, str>, String);
+/// Names and most values are short enough to stand in the list itself.
+type Tag = (CompactString, CompactString);
+
+/// Room for the tags of nearly every person, thread and message.
+const USUAL: usize = 6;
 
 /// Named texts, sorted by name. A connector writes its own names without a prefix (`id`); the gateway
 /// stores and shows them to bots as `connector:id`.
@@ -22,29 +27,43 @@ impl Tags {
 
     /// Adds a tag, unless the value is empty (an empty tag means "no tag" everywhere).
     #[must_use]
-    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<CompactString>) -> Self {
         self.set(name, value);
         self
     }
 
     /// Sets a tag; an empty value removes it.
-    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
+    pub fn set(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<CompactString>) {
         let (name, value) = (name.into(), value.into());
         if value.is_empty() {
             self.remove(&name);
         } else {
+            let name = match name {
+                Cow::Borrowed(name) => CompactString::const_new(name),
+                Cow::Owned(name) => name.into(),
+            };
             self.put(name, value);
         }
     }
 
-    fn put(&mut self, name: Cow<'static, str>, value: String) {
+    /// Sets a tag to a number, in decimal digits.
+    pub fn set_number(&mut self, name: &'static str, number: i64) {
+        self.put(CompactString::const_new(name), number.to_compact_string());
+    }
+
+    fn put(&mut self, name: CompactString, value: CompactString) {
         match self.place(&name) {
             Ok(at) => {
                 if let Some(tag) = self.0.get_mut(at) {
                     tag.1 = value;
                 }
             }
-            Err(at) => self.0.insert(at, (name, value)),
+            Err(at) => {
+                if self.0.is_empty() {
+                    self.0.reserve_exact(USUAL);
+                }
+                self.0.insert(at, (name, value));
+            }
         }
     }
 
@@ -52,8 +71,8 @@ impl Tags {
     fn place(&self, name: &str) -> Result<usize, usize> {
         // Names mostly come in their order.
         match self.0.last() {
-            Some((last, _)) if last.as_ref() < name => Err(self.0.len()),
-            _ => self.0.binary_search_by(|(known, _)| known.as_ref().cmp(name)),
+            Some((last, _)) if last.as_str() < name => Err(self.0.len()),
+            _ => self.0.binary_search_by(|(known, _)| known.as_str().cmp(name)),
         }
     }
 
@@ -76,7 +95,7 @@ impl Tags {
 
     /// All tags in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// How many there are.
@@ -109,8 +128,8 @@ impl<'de> Deserialize<'de> for Tags {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tags, A::Error> {
                 let mut tags = Tags::new();
-                while let Some((name, value)) = map.next_entry::<String, String>()? {
-                    tags.put(name.into(), value);
+                while let Some((name, value)) = map.next_entry::<CompactString, CompactString>()? {
+                    tags.put(name, value);
                 }
                 Ok(tags)
             }
@@ -120,7 +139,7 @@ impl<'de> Deserialize<'de> for Tags {
     }
 }
 
-impl<N: Into<Cow<'static, str>>, V: Into<String>> FromIterator<(N, V)> for Tags {
+impl<N: Into<Cow<'static, str>>, V: Into<CompactString>> FromIterator<(N, V)> for Tags {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let mut tags = Self::new();
         for (name, value) in pairs {

@@ -34,7 +34,8 @@ pub fn slack_ts(ts: &str) -> Option<(u64, u32)> {
     if !fits {
         return None;
     }
-    Some((epoch_seconds(whole)?, format!("{fraction:0<6}").parse().ok()?))
+    let missing = u32::try_from(6 - fraction.len()).ok()?;
+    Some((epoch_seconds(whole)?, fraction.parse::<u32>().ok()? * 10_u32.pow(missing)))
 }
 
 /// Slack's `ts` as milliseconds, the microseconds cut off.

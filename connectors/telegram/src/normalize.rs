@@ -114,13 +114,12 @@ fn millis(seconds: i64) -> Millis {
 /// The conversation of a chat. What is known of the person is told in private chats only, where it is the
 /// conversation's own; in a group it would change with every message.
 fn thread(chat: &Chat<'_>, topic: Option<i64>, business: Option<&str>, person: Option<&User<'_>>) -> Thread {
-    let id = chat.id.to_string();
     let mut tags = Tags::new();
-    tags.set("chatId", id.clone());
-    tags.set("id", id);
+    tags.set_number("chatId", chat.id);
     tags.set("chatType", &*chat.kind);
+    tags.set_number("id", chat.id);
     if let Some(user) = person.filter(|_| chat.is_private()) {
-        tags.set("fromUserId", user.id.to_string());
+        tags.set_number("fromUserId", user.id);
         tags.set("fromUserName", full_name(user));
         if let Some(username) = &user.username {
             tags.set("fromUserUsername", username.as_str());
@@ -134,7 +133,7 @@ fn thread(chat: &Chat<'_>, topic: Option<i64>, business: Option<&str>, person: O
         tags.set("chatTitle", title.as_str());
     }
     if let Some(topic) = topic {
-        tags.set("threadId", topic.to_string());
+        tags.set_number("threadId", topic);
     }
     Thread::new("channel", &IDENTITY, tags)
 }
@@ -150,7 +149,7 @@ fn full_name(user: &User<'_>) -> String {
 fn party(user: &User<'_>) -> Party {
     let id = user.id.to_string();
     let mut tags = Tags::new();
-    tags.set("id", id.clone());
+    tags.set_number("id", user.id);
     if let Some(username) = &user.username {
         tags.set("username", username.as_str());
     }

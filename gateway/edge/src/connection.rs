@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
 use axum::response::IntoResponse;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -26,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower::Service;
 
+use crate::answer::Answer;
 use crate::client_address::{ClientAddress, client_address};
 use crate::gate::Place;
 use crate::hooks::{self, Desk};
@@ -276,11 +276,11 @@ async fn answer(
     mut request: Request<Incoming>,
     peer: IpAddr,
     more: Duration,
-) -> Response<Body> {
+) -> Response<Answer> {
     let address = client_address(peer, request.headers(), &shared.trusted_proxies);
     if let Err(problem) = sane(&request, &shared.limits) {
         shared.metrics.refusals.inc(Refusal::Malformed);
-        return hooks::close(problem.into_response());
+        return hooks::close(Answer::routed(problem.into_response()));
     }
     if let Err(wait) = shared.rates.address(address) {
         shared.metrics.limits.inc(Limit::Requests);
@@ -294,9 +294,11 @@ async fn answer(
     request.extensions_mut().insert(ClientAddress(address));
     let call = shared.router.clone().call(request);
     match tokio::time::timeout(shared.limits.request_time.max(Duration::from_secs(1)) + more, call).await {
-        Ok(Ok(response)) => response,
+        Ok(Ok(response)) => Answer::routed(response),
         Ok(Err(never)) => match never {},
-        Err(_) => Problem::new(Kind::OperationTimeout, "the request took too long").into_response(),
+        Err(_) => {
+            Answer::routed(Problem::new(Kind::OperationTimeout, "the request took too long").into_response())
+        }
     }
 }
 

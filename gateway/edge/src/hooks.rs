@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
@@ -16,6 +15,7 @@ use portico_telemetry::Metrics;
 use portico_telemetry::metrics::{Limit, Refusal};
 use portico_turns::{Installations, now};
 
+use crate::answer::Answer;
 use crate::body::{self, BodyError};
 use crate::limits::RateLimits;
 use crate::options::Limits;
@@ -48,7 +48,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// Answers one webhook.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response<Body> {
+    pub(crate) async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response<Answer> {
         if let Err(wait) = self.rates.barred(address) {
             self.metrics.limits.inc(Limit::Failures);
             return too_many(
@@ -67,8 +67,8 @@ impl Desk {
             && coding != "identity"
         {
             self.metrics.refusals.inc(Refusal::Coding);
-            return Problem::new(Kind::UnsupportedMediaType, "send the body without a content coding")
-                .into_response();
+            let problem = Problem::new(Kind::UnsupportedMediaType, "send the body without a content coding");
+            return Answer::routed(problem.into_response());
         }
         let cap = installation
             .as_ref()
@@ -85,7 +85,8 @@ impl Desk {
         let Some(installation) = installation else {
             self.metrics.refusals.inc(Refusal::UnknownInstallation);
             self.rates.failed(address);
-            return Problem::new(Kind::ResourceNotFound, "there is nothing at this address").into_response();
+            let problem = Problem::new(Kind::ResourceNotFound, "there is nothing at this address");
+            return Answer::routed(problem.into_response());
         };
         if let Err(wait) = self.rates.installation(installation.id.as_str()) {
             self.metrics.limits.inc(Limit::Installation);
@@ -108,7 +109,7 @@ impl Desk {
         response(answer.reply)
     }
 
-    fn body_error(&self, error: BodyError, cap: usize) -> Response<Body> {
+    fn body_error(&self, error: BodyError, cap: usize) -> Response<Answer> {
         let (reason, problem) = match error {
             BodyError::TooLarge => (
                 Refusal::TooLarge,
@@ -125,22 +126,22 @@ impl Desk {
             ),
         };
         self.metrics.refusals.inc(reason);
-        close(problem.into_response())
+        close(Answer::routed(problem.into_response()))
     }
 }
 
-pub(crate) fn too_many(message: &str, wait: u64) -> Response<Body> {
-    Problem::new(Kind::RateLimited, message).retry_after(wait).into_response()
+pub(crate) fn too_many(message: &str, wait: u64) -> Response<Answer> {
+    Answer::routed(Problem::new(Kind::RateLimited, message).retry_after(wait).into_response())
 }
 
 /// Asks for the connection to be closed: its framing can't be relied on any more.
-pub(crate) fn close(mut response: Response<Body>) -> Response<Body> {
+pub(crate) fn close(mut response: Response<Answer>) -> Response<Answer> {
     response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
 /// A connector's reply as a response. Headers that belong to the gateway are left out.
-fn response(reply: Reply) -> Response<Body> {
+fn response(reply: Reply) -> Response<Answer> {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let refused = status.is_client_error() || status.is_server_error();
     let body = match reply.body {
@@ -148,8 +149,7 @@ fn response(reply: Reply) -> Response<Body> {
         Payload::Bytes(bytes) => bytes,
         Payload::Empty | Payload::Stored(_) | Payload::Form(_) => Bytes::new(),
     };
-    let mut response =
-        if body.is_empty() { Response::new(Body::empty()) } else { Response::new(Body::from(body)) };
+    let mut response = Response::new(Answer::Bytes(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     for field in reply.headers {

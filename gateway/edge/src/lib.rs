@@ -9,6 +9,7 @@
 //!                                                     └───▶ router (the rest)
 //! ```
 
+mod answer;
 mod body;
 mod client_address;
 mod connection;

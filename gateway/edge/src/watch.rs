@@ -16,6 +16,7 @@ use http::{Request, Response};
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::Notify;
 
+use crate::answer::Answer;
 use crate::line_ends::LineEnds;
 use crate::options::Limits;
 
@@ -151,9 +152,9 @@ impl Watch {
     }
 
     /// The body of an answer without an end; the request ends with it.
-    pub(crate) fn endless(&self, body: Body, request: UnderWay) -> Body {
+    pub(crate) fn endless(&self, body: Answer, request: UnderWay) -> Answer {
         self.endless.fetch_add(1, Relaxed);
-        Body::new(Endless { body, request })
+        Answer::Routed(Body::new(Endless { body, request }))
     }
 }
 
@@ -174,13 +175,13 @@ pub(crate) fn allowance<B: hyper::body::Body>(request: &Request<B>) -> Duration 
 }
 
 /// Whether an answer is an event stream, which goes on for as long as both sides like.
-pub(crate) fn is_endless(response: &Response<Body>) -> bool {
+pub(crate) fn is_endless(response: &Response<Answer>) -> bool {
     let kind = response.headers().get(CONTENT_TYPE);
     kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 struct Endless {
-    body: Body,
+    body: Answer,
     request: UnderWay,
 }
 
@@ -232,7 +233,7 @@ mod tests {
         let (number, request) = watch.begins(false);
         assert_eq!(number, 1);
         assert!(watch.deadline(&limits) <= Instant::now());
-        let body = watch.endless(Body::empty(), request);
+        let body = watch.endless(Answer::Bytes(Bytes::new()), request);
         assert!(watch.deadline(&limits) > Instant::now() + Duration::from_secs(1800));
         drop(body);
         assert_eq!(watch.phase(), Phase::Idle);

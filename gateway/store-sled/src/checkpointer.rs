@@ -26,11 +26,13 @@ use crate::op::Tree;
 use crate::options::Options;
 use crate::record::Names;
 use crate::shared::Shared;
+use crate::slices::{self, Running};
 
 type Done = Vec<tokio::sync::oneshot::Sender<Result<(), StoreError>>>;
 type Work = Box<dyn FnOnce(&Shared, &mut Indexer) + Send>;
 
 pub(crate) enum Message {
+    Nothing,
     Flush(Arc<Mem>, Done),
     Run(Work),
     Stop,
@@ -97,7 +99,12 @@ pub(crate) struct Indexer {
     pub(crate) broken: Option<String>,
     /// The last snapshot could not be written, and the log says so.
     snapshot_failed: bool,
+    /// The snapshot that is being written.
+    pub(crate) snapshot: Option<Running>,
 }
+
+/// Bytes of rows up to which a snapshot is written at once, since nothing has to wait for it long.
+const SMALL: u64 = 8 * 1024 * 1024;
 
 /// Pause between two tries to write a window.
 const RETRY: Duration = Duration::from_secs(1);
@@ -109,7 +116,16 @@ const PATIENCE: u32 = 3;
 impl Indexer {
     pub(crate) fn new(writer: Writer, checkpoint: Checkpoint, options: &Options) -> Self {
         let (path, cache_bytes) = (options.path.clone(), options.cache_bytes);
-        Self { writer, checkpoint, path, cache_bytes, doubt: None, broken: None, snapshot_failed: false }
+        Self {
+            writer,
+            checkpoint,
+            path,
+            cache_bytes,
+            doubt: None,
+            broken: None,
+            snapshot_failed: false,
+            snapshot: None,
+        }
     }
 
     /// Whether rows that were read are those that were written.
@@ -252,8 +268,18 @@ pub(crate) fn engine_folder(path: &std::path::Path, generation: u32) -> PathBuf 
 
 /// What the thread does until it is stopped.
 pub(crate) fn run(shared: &Shared, mut indexer: Indexer, messages: &mpsc::Receiver<Message>) {
-    for message in messages {
+    loop {
+        // A snapshot goes on while nothing else is to be done, and by a slice after each thing that is.
+        let message = match indexer.snapshot {
+            None => messages.recv().ok(),
+            Some(_) => match messages.try_recv() {
+                Err(mpsc::TryRecvError::Empty) => Some(Message::Nothing),
+                other => other.ok(),
+            },
+        };
+        let Some(message) = message else { return };
         match message {
+            Message::Nothing => {}
             Message::Flush(mem, done) => {
                 let result = flush(shared, &mut indexer, &mem);
                 drop(mem);
@@ -264,13 +290,29 @@ pub(crate) fn run(shared: &Shared, mut indexer: Indexer, messages: &mpsc::Receiv
             Message::Run(work) => work(shared, &mut indexer),
             Message::Stop => return,
         }
+        go_on(shared, &mut indexer);
     }
 }
 
-/// Writes a snapshot when it is time; the next window tries again where that failed.
-fn snapshot_if_due(shared: &Shared, indexer: &mut Indexer) {
-    let written = is_snapshot_due(shared, indexer)
-        .and_then(|due| if due { crate::sweep::take_snapshot(shared, indexer) } else { Ok(()) });
+/// Copies a slice of the snapshot that is under way.
+fn go_on(shared: &Shared, indexer: &mut Indexer) {
+    let Some(mut snapshot) = indexer.snapshot.take() else { return };
+    match snapshot.go_on(&mut indexer.writer) {
+        Ok(false) => indexer.snapshot = Some(snapshot),
+        Ok(true) => {
+            let pruned = crate::snapshot::prune(&indexer.path)
+                .map(|oldest| shared.snapshotted.store(oldest, Ordering::Relaxed));
+            note_snapshot(indexer, pruned);
+        }
+        Err(error) => {
+            indexer.writer.watch = None;
+            note_snapshot(indexer, Err(error));
+        }
+    }
+}
+
+/// Remembers whether the last snapshot could be written; a failure is told once.
+fn note_snapshot(indexer: &mut Indexer, written: Result<(), StoreError>) {
     let failed = written.is_err();
     if let Err(error) = written {
         if !indexer.snapshot_failed {
@@ -281,6 +323,26 @@ fn snapshot_if_due(shared: &Shared, indexer: &mut Indexer) {
         }
     }
     indexer.snapshot_failed = failed;
+}
+
+/// Writes a snapshot when it is time; the next window tries again where that failed.
+fn snapshot_if_due(shared: &Shared, indexer: &mut Indexer) {
+    if indexer.snapshot.is_some() {
+        return;
+    }
+    match is_snapshot_due(shared, indexer) {
+        Ok(false) => note_snapshot(indexer, Ok(())),
+        // The numbers that a salvage gave must be in a snapshot before its mark goes.
+        Ok(true) if indexer.writer.sum.live <= SMALL || shared.path("salvaged").exists() => {
+            let written = crate::sweep::take_snapshot(shared, indexer);
+            note_snapshot(indexer, written);
+        }
+        Ok(true) => match slices::begin(indexer) {
+            Ok(snapshot) => indexer.snapshot = Some(snapshot),
+            Err(error) => note_snapshot(indexer, Err(error)),
+        },
+        Err(error) => note_snapshot(indexer, Err(error)),
+    }
 }
 
 /// Whether the log has grown enough since the last snapshot.

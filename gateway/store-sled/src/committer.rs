@@ -21,7 +21,7 @@ use crate::frame;
 use crate::op::{self, Op};
 use crate::queue::{Job, Task};
 use crate::record::EventRow;
-use crate::relay::{Answer, Relay, Slot, Wakes};
+use crate::relay::{Answer, Relay, Slot, Spent, Wakes};
 use crate::shared::{Handle, now};
 
 /// Bytes after which a batch is written although more waits.
@@ -43,7 +43,9 @@ pub(crate) struct Committer {
     offset: u32,
     buffer: Vec<u8>,
     /// Answers to give once the buffer is synced.
-    answers: Vec<(Arc<Slot>, Answer)>,
+    answers: Vec<(Arc<Slot>, Answer, Spent)>,
+    /// Empty lists for the next commit to be decided with.
+    room: Decided,
     signals: Vec<Lane>,
     wakes: Wakes,
     handed: Vec<Arc<Relay>>,
@@ -64,6 +66,7 @@ impl Committer {
             offset,
             buffer: Vec::new(),
             answers: Vec::new(),
+            room: Decided::default(),
             signals: Vec::new(),
             wakes: Wakes::default(),
             handed: Vec::new(),
@@ -75,7 +78,7 @@ impl Committer {
 
     /// Writes what a start brings about, before anything is taken.
     pub(crate) fn start(&mut self, ops: Vec<Op>) -> Result<(), StoreError> {
-        self.log(Decided { ops, ..Decided::default() })?;
+        self.log(Decided::of(ops))?;
         self.write();
         self.shared.failure().map_or(Ok(()), Err)
     }
@@ -122,26 +125,27 @@ impl Committer {
                 // Whoever asked may have gone.
                 let _gone = done.send(Err(error));
             } else {
-                slot.fill(Err(error), &mut self.wakes);
+                slot.fill(Err(error), Spent::default(), &mut self.wakes);
             }
             return;
         }
         match task {
             Task::Commit(commit, hints) => {
                 let durability = commit.durability;
-                match self.commit(commit, hints) {
+                let mut spent = Spent::default();
+                match self.commit(commit, hints, &mut spent) {
                     Ok(done) if durability == Durability::Ordered => {
-                        slot.fill(Ok(done), &mut self.wakes);
+                        slot.fill(Ok(done), spent, &mut self.wakes);
                         if !self.buffer.is_empty() {
                             self.lingering.get_or_insert_with(Instant::now);
                         }
                     }
-                    answer => self.answers.push((slot, answer)),
+                    answer => self.answers.push((slot, answer, spent)),
                 }
             }
             Task::Hold(node) => {
                 let answer = self.hold(node);
-                self.answers.push((slot, answer));
+                self.answers.push((slot, answer, Spent::default()));
             }
             Task::Release(node) => {
                 let mut state = self.shared.state.write();
@@ -149,7 +153,7 @@ impl Committer {
                     state.owner = None;
                 }
                 drop(state);
-                self.answers.push((slot, Ok(Committed::Done(Vec::new()))));
+                self.answers.push((slot, Ok(Committed::Done(Vec::new())), Spent::default()));
             }
             Task::Rescue(records) => {
                 let mut answer = Ok(Committed::Done(Vec::new()));
@@ -165,12 +169,12 @@ impl Committer {
                     }
                     let from = row.place.segment;
                     let ops = vec![Op::Rescue { record, id, row, from }];
-                    if let Err(error) = self.log(Decided { ops, ..Decided::default() }) {
+                    if let Err(error) = self.log(Decided::of(ops)) {
                         answer = Err(error);
                         break;
                     }
                 }
-                self.answers.push((slot, answer));
+                self.answers.push((slot, answer, Spent::default()));
             }
             Task::Checkpoint(done) => self.checkpoints.push(done),
         }
@@ -185,18 +189,19 @@ impl Committer {
         Ok(matches!(outcome, EventOutcome::Pending | EventOutcome::Dead))
     }
 
-    fn commit(&mut self, commit: portico_store::Commit, hints: Hints) -> Answer {
+    fn commit(&mut self, commit: portico_store::Commit, hints: Hints, spent: &mut Spent) -> Answer {
         admit(&commit, self.shared.level(), self.shared.free.load(Ordering::Relaxed))?;
         // Before deciding: from there to applying, no window may be frozen and no number evicted.
         self.wait_for_index()?;
+        let room = std::mem::take(&mut self.room);
         let verdict = {
             let state = self.shared.state.read();
-            Decider::new(&state, &self.shared.index, now(), hints).decide(commit)?
+            Decider::new(&state, &self.shared.index, now(), hints, room).decide(commit)?
         };
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
         match verdict {
             Verdict::Same(answer) => Ok(Committed::Same(answer)),
-            Verdict::Do(decided) => self.log(decided).map(Committed::Done),
+            Verdict::Do(decided) => self.log_and_give_back(decided, spent).map(Committed::Done),
         }
     }
 
@@ -213,7 +218,7 @@ impl Committer {
                     self.shared.state.write().owner = Some(node);
                 } else {
                     let ops = vec![Op::Epoch { epoch: epoch + 1 }];
-                    self.log(Decided { ops, ..Decided::default() })?;
+                    self.log(Decided::of(ops))?;
                     self.shared.state.write().owner = Some(node);
                 }
             }
@@ -223,19 +228,36 @@ impl Committer {
 
     /// Puts a decided commit into the buffer and applies it.
     fn log(&mut self, decided: Decided) -> Result<Vec<portico_store::Appended>, StoreError> {
-        let Decided { mut ops, answers, signals, loads } = decided;
+        self.log_and_give_back(decided, &mut Spent::default())
+    }
+
+    /// The same; the first event's bodies are left for its caller to drop.
+    fn log_and_give_back(
+        &mut self,
+        mut decided: Decided,
+        spent: &mut Spent,
+    ) -> Result<Vec<portico_store::Appended>, StoreError> {
+        let answers = std::mem::take(&mut decided.answers);
+        let ops = &mut decided.ops;
         if ops.is_empty() {
+            self.room = decided.cleared();
             return Ok(answers);
         }
         let bound: usize = ops.iter().map(op::bound).sum();
         self.make_room(bound)?;
         let start = frame::open(&mut self.buffer);
-        for op in &mut ops {
+        for op in ops.iter_mut() {
             op::encode(&mut self.buffer, op, self.segment, self.offset);
         }
         frame::close(&mut self.buffer, start, self.segment, self.offset, frame::COMMIT);
+        if let Some(event) = ops.iter_mut().find_map(|op| match op {
+            Op::Append { event, .. } => Some(event),
+            _ => None,
+        }) {
+            *spent = [std::mem::take(&mut event.body), std::mem::take(&mut event.raw)];
+        }
         let mut state = self.shared.state.write();
-        for load in loads {
+        for load in decided.loads.drain(..) {
             match load {
                 Load::Idle(lane, next) => {
                     state.idle.insert(lane, next);
@@ -244,11 +266,12 @@ impl Committer {
                 Load::Cell(tree, key, cell) => state.recall(tree, key, cell),
             }
         }
-        for op in ops {
+        for op in decided.ops.drain(..) {
             state.apply(op);
         }
         drop(state);
-        self.signals.extend(signals);
+        self.signals.append(&mut decided.signals);
+        self.room = decided.cleared();
         Ok(answers)
     }
 
@@ -359,15 +382,15 @@ impl Committer {
         match self.shared.failure() {
             None => {
                 self.publish();
-                for (slot, answer) in self.answers.drain(..) {
-                    slot.fill(answer, &mut self.wakes);
+                for (slot, answer, spent) in self.answers.drain(..) {
+                    slot.fill(answer, spent, &mut self.wakes);
                 }
                 self.wakes.send(&mut self.handed);
                 self.shared.hub.tell(&mut self.signals);
             }
             Some(error) => {
-                for (slot, _) in self.answers.drain(..) {
-                    slot.fill(Err(error.clone()), &mut self.wakes);
+                for (slot, _, spent) in self.answers.drain(..) {
+                    slot.fill(Err(error.clone()), spent, &mut self.wakes);
                 }
                 self.wakes.send(&mut self.handed);
                 self.signals.clear();

@@ -44,13 +44,41 @@ pub(crate) enum Load {
     Cell(Tree, Vec<u8>, Cell),
 }
 
+/// What was decided, and the lists that deciding takes: their memory serves the next commit again.
 #[derive(Default)]
 pub(crate) struct Decided {
     pub(crate) ops: Vec<Op>,
     pub(crate) answers: Vec<Appended>,
     pub(crate) signals: Vec<Lane>,
     pub(crate) loads: Vec<Load>,
+    views: Vec<View>,
+    keys: Vec<[u8; 16]>,
+    /// Entries that this commit made, or that were read from the index.
+    entries: Vec<(Lane, Pend)>,
 }
+
+impl Decided {
+    /// Operations that need no deciding.
+    pub(crate) fn of(ops: Vec<Op>) -> Self {
+        Self { ops, ..Self::default() }
+    }
+
+    /// Empty, with what memory it has.
+    pub(crate) fn cleared(mut self) -> Self {
+        self.ops.clear();
+        self.answers.clear();
+        self.signals.clear();
+        self.loads.clear();
+        self.views.clear();
+        self.keys.clear();
+        self.entries.clear();
+        // One large commit must not hold its memory for good.
+        if self.ops.capacity() > MOST_ROOM { Self::default() } else { self }
+    }
+}
+
+/// Operations for which memory is kept.
+const MOST_ROOM: usize = 1024;
 
 pub(crate) enum Verdict {
     Do(Decided),
@@ -72,10 +100,6 @@ pub(crate) struct Decider<'a> {
     pub(crate) index: &'a Index,
     pub(crate) now: Millis,
     pub(crate) hints: Hints,
-    views: Vec<View>,
-    keys: Vec<[u8; 16]>,
-    /// Entries that this commit made, or that were read from the index.
-    entries: Vec<(Lane, Pend)>,
     version: u64,
     out: Decided,
 }
@@ -102,19 +126,9 @@ pub(crate) fn admit(commit: &Commit, level: DiskLevel, free_bytes: u64) -> Resul
 }
 
 impl<'a> Decider<'a> {
-    pub(crate) fn new(state: &'a State, index: &'a Index, now: Millis, hints: Hints) -> Self {
-        let version = state.version;
-        Self {
-            state,
-            index,
-            now,
-            hints,
-            views: Vec::new(),
-            keys: Vec::new(),
-            entries: Vec::new(),
-            version,
-            out: Decided::default(),
-        }
+    /// `room` is empty; it becomes what is decided.
+    pub(crate) fn new(state: &'a State, index: &'a Index, now: Millis, hints: Hints, room: Decided) -> Self {
+        Self { state, index, now, hints, version: state.version, out: room }
     }
 
     pub(crate) fn decide(mut self, commit: Commit) -> Result<Verdict, StoreError> {
@@ -208,7 +222,7 @@ impl<'a> Decider<'a> {
 
     /// Where the lane's view stands in `views`; read from state or index the first time.
     fn view(&mut self, lane: Lane) -> Result<&mut View, StoreError> {
-        let at = match self.views.iter().rposition(|view| view.lane == lane) {
+        let at = match self.out.views.iter().rposition(|view| view.lane == lane) {
             Some(at) => at,
             None => {
                 let view = match self.state.lanes.get(&lane) {
@@ -220,11 +234,11 @@ impl<'a> Decider<'a> {
                         View { lane, head: next, next, state: LaneState::Ready, attempts: 0 }
                     }
                 };
-                self.views.push(view);
-                self.views.len() - 1
+                self.out.views.push(view);
+                self.out.views.len() - 1
             }
         };
-        Ok(&mut self.views[at])
+        Ok(&mut self.out.views[at])
     }
 
     fn idle_next(&mut self, lane: Lane) -> Result<u64, StoreError> {
@@ -252,11 +266,13 @@ impl<'a> Decider<'a> {
             return Err(StoreError::TooLarge { what: "event", bytes, limit: MAX_EVENT });
         }
         if let Some(key) = key {
-            if self.state.seen.contains(&key.0) || self.keys.iter().any(|known| known[..15] == key.0[..15]) {
+            if self.state.seen.contains(&key.0)
+                || self.out.keys.iter().any(|known| known[..15] == key.0[..15])
+            {
                 self.out.answers.push(Appended::Already);
                 return Ok(());
             }
-            self.keys.push(key.0);
+            self.out.keys.push(key.0);
         }
         let view = self.view(lane)?;
         let seq = view.next;
@@ -265,7 +281,7 @@ impl<'a> Decider<'a> {
         let last = day(self.now) + u32::from(keep_days.clamp(3, 90)) + 1;
         let entry =
             Pend { seq, event: event.id, place: Place::default(), attempts: 0, replay: false, saved: false };
-        self.entries.push((lane, entry));
+        self.out.entries.push((lane, entry));
         self.out.answers.push(Appended::New(seq));
         self.signal(lane);
         let key = key.map(|key| (key.0, last));
@@ -287,7 +303,7 @@ impl<'a> Decider<'a> {
     }
 
     fn is_mine(&self, event: &EventId) -> bool {
-        self.entries.iter().any(|(_, entry)| entry.event == *event && !entry.saved)
+        self.out.entries.iter().any(|(_, entry)| entry.event == *event && !entry.saved)
     }
 
     fn replay(&mut self, event: EventId) -> Result<(), StoreError> {
@@ -317,7 +333,7 @@ impl<'a> Decider<'a> {
         }
         view.next += 1;
         let entry = Pend { seq, event, place: row.place, attempts, replay: true, saved: false };
-        self.entries.push((lane, entry));
+        self.out.entries.push((lane, entry));
         self.put_note(event, Note { fate: Fate::Moved(seq), attempts });
         self.out.ops.push(Op::Requeue { lane, seq, event, attempts, place: row.place });
         self.signal(lane);
@@ -367,7 +383,7 @@ impl<'a> Decider<'a> {
             return Ok(*entry);
         }
         let known = |(at, entry): &&(Lane, Pend)| *at == lane && entry.seq == seq;
-        if let Some((_, entry)) = self.entries.iter().rev().find(known) {
+        if let Some((_, entry)) = self.out.entries.iter().rev().find(known) {
             return Ok(*entry);
         }
         let Some(first) = self.state.lanes.get(&lane).and_then(|lane| lane.chunk_of(seq)) else {
@@ -381,7 +397,7 @@ impl<'a> Decider<'a> {
         let cell = cell.ok_or_else(|| bad_row(Tree::Chunk, &key))?;
         let run = decode_chunk(first, &cell.data).map_err(|_| bad_row(Tree::Chunk, &key))?;
         let found = run.iter().find(|entry| entry.seq == seq).copied();
-        self.entries.extend(run.iter().map(|entry| (lane, *entry)));
+        self.out.entries.extend(run.iter().map(|entry| (lane, *entry)));
         self.out.loads.push(Load::Entries(lane, run));
         found.ok_or_else(|| bad_row(Tree::Chunk, &key))
     }

@@ -16,6 +16,7 @@ use portico_store::StoreError;
 use crate::blocks::MAX_VALUE;
 use crate::engine::Engine;
 use crate::op::{Cell, Tree};
+use crate::slices::Watch;
 use crate::wire::{Bad, Put, Take};
 
 const SEAL: usize = 13;
@@ -101,6 +102,11 @@ fn unseal<'a>(tree: Tree, key: &[u8], value: &'a [u8]) -> Result<Opened<'a>, Sto
 /// Checks a value's own checksum; the answer is its version.
 pub(crate) fn check(tree: Tree, key: &[u8], value: &[u8]) -> Result<u64, StoreError> {
     unseal(tree, key, value).map(|opened| opened.version)
+}
+
+/// The version that a value says it has; nothing is checked.
+pub(crate) fn version_of(value: &[u8]) -> u64 {
+    value.get(4..12).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
 fn part_key(version: u64, part: u16) -> [u8; 10] {
@@ -237,11 +243,24 @@ pub(crate) fn sum_of(engine: &dyn Engine) -> Result<Sum, StoreError> {
 pub(crate) struct Writer {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) sum: Sum,
+    /// A copy of the rows is under way.
+    pub(crate) watch: Option<Watch>,
 }
 
 impl Writer {
+    pub(crate) fn new(engine: Arc<dyn Engine>, sum: Sum) -> Self {
+        Self { engine, sum, watch: None }
+    }
+
+    fn tell(&mut self, tree: Tree, key: &[u8], old: Option<&[u8]>, version: u64) {
+        if let Some(watch) = &mut self.watch {
+            watch.changed(tree, key, old, version);
+        }
+    }
+
     fn put_sealed(&mut self, tree: Tree, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let old = self.engine.put(tree, key, value)?;
+        self.tell(tree, key, old.as_deref(), version_of(value));
         self.sum.add(tree, key, value);
         self.forget(tree, key, old, Some(value))
     }
@@ -264,6 +283,7 @@ impl Writer {
             for part in 0..parts {
                 let key = part_key(opened.version, part);
                 if let Some(old) = self.engine.delete(Tree::Big, &key)? {
+                    self.tell(Tree::Big, &key, Some(&old), 0);
                     self.sum.remove(Tree::Big, &key, &old);
                 }
             }
@@ -295,6 +315,9 @@ impl Writer {
     pub(crate) fn delete(&mut self, tree: Tree, key: &[u8]) -> Result<bool, StoreError> {
         let old = self.engine.delete(tree, key)?;
         let was = old.is_some();
+        if was {
+            self.tell(tree, key, old.as_deref(), 0);
+        }
         self.forget(tree, key, old, None)?;
         Ok(was)
     }

@@ -44,6 +44,7 @@ mod segments;
 mod shared;
 mod signals;
 mod sled_engine;
+mod slices;
 mod snapshot;
 mod state;
 mod store;

@@ -145,7 +145,7 @@ fn open_whole(indexer: &Indexer) -> Result<Writer, StoreError> {
     if sum != indexer.checkpoint.sum {
         indexer.compare(sum)?;
     }
-    Ok(Writer { engine, sum })
+    Ok(Writer::new(engine, sum))
 }
 
 /// Makes the index again, the pending window included, and lets readers in. May be tried again after it failed.

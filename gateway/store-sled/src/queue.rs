@@ -32,6 +32,10 @@ pub(crate) struct Job {
     pub(crate) slot: Arc<Slot>,
 }
 
+thread_local! {
+    static THREAD: ThreadId = std::thread::current().id();
+}
+
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
@@ -80,7 +84,7 @@ impl Queue {
         }
         waiting.jobs.push_back(job);
         // One caller of a thread wakes it, and its others ride along; a thread never waits for another's.
-        let caller = Some(std::thread::current().id());
+        let caller = Some(THREAD.with(|id| *id));
         let calls = waiting.asleep && std::mem::replace(&mut waiting.caller, caller) != caller;
         Some(Call { queue: calls.then_some(self) })
     }

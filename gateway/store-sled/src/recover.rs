@@ -144,7 +144,7 @@ fn create(options: &Options) -> Result<Recovered, StoreError> {
         generation: 1,
         ..Checkpoint::default()
     };
-    let writer = Writer { engine, sum: Default::default() };
+    let writer = Writer::new(engine, Default::default());
     let mut indexer = Indexer::new(writer, checkpoint, options);
     let segments = Segments::new(path.join("log"), bytes, store, options.disk.clone());
     indexer.finish(checkpoint.position, 0)?;
@@ -200,7 +200,7 @@ pub(crate) fn attempt(
         let missing = format!("the index holds {} rows, {} were written", sum.count, checkpoint.sum.count);
         return Err(Failure::Index(StoreError::Damaged(missing)));
     }
-    let writer = Writer { engine: engine.clone(), sum };
+    let writer = Writer::new(engine.clone(), sum);
     let checkpoint = Checkpoint { sum, ..checkpoint };
     let mut indexer = Indexer::new(writer, checkpoint, options);
     let end = replay(options, segments, numbers, &mut state, &mut indexer, goal)?;
@@ -377,7 +377,7 @@ pub(crate) fn rebuild(
         io("clear a half-made index", std::fs::remove_dir_all(&folder))?;
     }
     let engine: Arc<dyn Engine> = Arc::new(Sled::open(&folder, options.cache_bytes)?);
-    let mut writer = Writer { engine, sum: Default::default() };
+    let mut writer = Writer::new(engine, Default::default());
     let (position, version) = match source {
         Some(source) => {
             let head = snapshot::load(source, &mut writer)?;

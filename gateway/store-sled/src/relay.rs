@@ -17,9 +17,13 @@ use tokio::runtime::{Handle, Id};
 /// What a commit answers.
 pub(crate) type Answer = Result<Committed, StoreError>;
 
+/// Bodies that have been written. They are given back to be dropped by the thread that made them: memory that
+/// goes back where it came from is reused at once, without a lock.
+pub(crate) type Spent = [bytes::Bytes; 2];
+
 enum Stage {
     Waiting(Option<(Waker, Option<Arc<Relay>>)>),
-    Done(Answer),
+    Done(Answer, Spent),
     Taken,
 }
 
@@ -32,8 +36,8 @@ impl Slot {
     }
 
     /// Leaves the answer; the waker goes along with those of the batch.
-    pub(crate) fn fill(&self, answer: Answer, wakes: &mut Wakes) {
-        let before = std::mem::replace(&mut *self.0.lock(), Stage::Done(answer));
+    pub(crate) fn fill(&self, answer: Answer, spent: Spent, wakes: &mut Wakes) {
+        let before = std::mem::replace(&mut *self.0.lock(), Stage::Done(answer, spent));
         if let Stage::Waiting(Some((waker, relay))) = before {
             wakes.add(waker, relay);
         }
@@ -49,7 +53,7 @@ impl Future for Wait {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
         let mut stage = self.0.0.lock();
         match std::mem::replace(&mut *stage, Stage::Taken) {
-            Stage::Done(answer) => Poll::Ready(answer),
+            Stage::Done(answer, _spent) => Poll::Ready(answer),
             Stage::Waiting(Some((waker, relay))) if waker.will_wake(context.waker()) => {
                 *stage = Stage::Waiting(Some((waker, relay)));
                 Poll::Pending

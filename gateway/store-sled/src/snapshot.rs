@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use portico_store::StoreError;
 
+use crate::checkpoint::Checkpoint;
 use crate::checkpointer::Indexer;
 use crate::disk::sync_folder;
 use crate::index::{Sum, Writer};
@@ -71,44 +72,81 @@ pub(crate) fn write(indexer: &Indexer, to: &Path) -> Result<PathBuf, StoreError>
 }
 
 fn write_file(indexer: &Indexer, path: &Path) -> Result<(), StoreError> {
-    let file = io("write a snapshot", File::create(path))?;
-    let mut out = BufWriter::with_capacity(BLOCK, file);
-    let mut block = Vec::with_capacity(BLOCK + 16 * 1024);
-    block.raw(MAGIC);
-    block.raw(&indexer.checkpoint.store);
-    block.u64(indexer.checkpoint.position);
-    block.u64(indexer.checkpoint.version);
-    io("write a snapshot", put_block(&mut out, &block))?;
-    block.clear();
-    let mut sum = Sum::default();
+    let mut rows = Rows::create(path, &indexer.checkpoint)?;
     for tree in Tree::ALL {
         for row in indexer.writer.engine.range(tree, Bound::Unbounded, Bound::Unbounded, false) {
             let (key, value) = row?;
-            crate::index::check(tree, &key, &value)?;
-            sum.add(tree, &key, &value);
-            block.u8(tree as u8);
-            block.u16(key.len() as u16);
-            block.raw(&key);
-            block.blob(&value);
-            if block.len() >= BLOCK {
-                io("write a snapshot", put_block(&mut out, &block))?;
-                block.clear();
-            }
+            rows.put(tree, &key, &value)?;
         }
     }
-    if !block.is_empty() {
+    // Else a whole snapshot would make way for one that can't be used.
+    indexer.compare(*rows.sum())?;
+    rows.finish()
+}
+
+/// A snapshot's file while it is written.
+pub(crate) struct Rows<W: Write> {
+    out: W,
+    block: Vec<u8>,
+    sum: Sum,
+}
+
+impl Rows<BufWriter<File>> {
+    /// A file with its head.
+    pub(crate) fn create(path: &Path, checkpoint: &Checkpoint) -> Result<Self, StoreError> {
+        let file = io("write a snapshot", File::create(path))?;
+        let mut out = BufWriter::with_capacity(BLOCK, file);
+        let mut block = Vec::with_capacity(BLOCK + 16 * 1024);
+        block.raw(MAGIC);
+        block.raw(&checkpoint.store);
+        block.u64(checkpoint.position);
+        block.u64(checkpoint.version);
         io("write a snapshot", put_block(&mut out, &block))?;
         block.clear();
+        Ok(Self { out, block, sum: Sum::default() })
     }
-    // Else a whole snapshot would make way for one that can't be used.
-    indexer.compare(sum)?;
-    // The end: an empty tree number and the sum.
-    block.u8(u8::MAX);
-    block.u64(indexer.writer.sum.count);
-    block.u64(indexer.writer.sum.digest);
-    io("write a snapshot", put_block(&mut out, &block))?;
-    let file = io("write a snapshot", out.into_inner().map_err(std::io::IntoInnerError::into_error))?;
-    io("sync a snapshot", file.sync_all())
+
+    /// Ends the file and brings it to the medium.
+    pub(crate) fn finish(mut self) -> Result<(), StoreError> {
+        self.flush()?;
+        // The end: an empty tree number and the sum.
+        self.block.u8(u8::MAX);
+        self.block.u64(self.sum.count);
+        self.block.u64(self.sum.digest);
+        self.flush()?;
+        let file =
+            io("write a snapshot", self.out.into_inner().map_err(std::io::IntoInnerError::into_error))?;
+        io("sync a snapshot", file.sync_all())
+    }
+}
+
+impl<W: Write> Rows<W> {
+    /// Checks and writes a row; the answer is its size.
+    pub(crate) fn put(&mut self, tree: Tree, key: &[u8], value: &[u8]) -> Result<usize, StoreError> {
+        crate::index::check(tree, key, value)?;
+        self.sum.add(tree, key, value);
+        self.block.u8(tree as u8);
+        self.block.u16(key.len() as u16);
+        self.block.raw(key);
+        self.block.blob(value);
+        if self.block.len() >= BLOCK {
+            self.flush()?;
+        }
+        Ok(key.len() + value.len())
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        if !self.block.is_empty() {
+            io("write a snapshot", put_block(&mut self.out, &self.block))?;
+            self.block.clear();
+        }
+        Ok(())
+    }
+
+    /// Sum over the rows so far.
+    pub(crate) fn sum(&self) -> &Sum {
+        &self.sum
+    }
 }
 
 /// Reads a snapshot into an empty engine; an error when a byte of it is not what was written.
@@ -174,6 +212,13 @@ fn next_block(input: &mut impl Read) -> Result<Vec<u8>, Bad> {
 
 /// Removes all but the newest snapshots; the answer is the position of the oldest that stays.
 pub(crate) fn prune(path: &Path) -> Result<u64, StoreError> {
+    // What a process left half-made when it was killed.
+    for entry in io("list snap/", std::fs::read_dir(path.join("snap")))? {
+        let path = io("list snap/", entry)?.path();
+        if path.extension().is_some_and(|ending| ending == "tmp") {
+            io("remove a half-made snapshot", std::fs::remove_file(path).or_else(crate::segments::gone))?;
+        }
+    }
     let mut found = list(path)?;
     while found.len() > KEPT {
         io("remove an old snapshot", std::fs::remove_file(found.remove(0)))?;

@@ -187,6 +187,9 @@ impl SledStore {
 
 /// Writes a snapshot and removes those that are no longer needed.
 pub(crate) fn take_snapshot(shared: &Shared, indexer: &mut Indexer) -> Result<(), StoreError> {
+    // One that is under way would be of an older position than what is asked for, or of the same name.
+    indexer.snapshot = None;
+    indexer.writer.watch = None;
     snapshot::write(indexer, &indexer.path)?;
     let oldest = snapshot::prune(&indexer.path)?;
     shared.snapshotted.store(oldest, Ordering::Relaxed);
@@ -301,7 +304,7 @@ pub(crate) fn rebuild_if_bloated(
 /// A new engine with the rows of the one in use.
 fn copy_rows(indexer: &Indexer, folder: &std::path::Path) -> Result<Writer, StoreError> {
     let engine = std::sync::Arc::new(crate::sled_engine::Sled::open(folder, indexer.cache_bytes)?);
-    let mut writer = Writer { engine, sum: Default::default() };
+    let mut writer = Writer::new(engine, Default::default());
     for tree in Tree::ALL {
         for row in indexer.writer.engine.range(tree, Bound::Unbounded, Bound::Unbounded, false) {
             let (key, value) = row?;

@@ -39,11 +39,11 @@ fn bad(rule: &str) -> Fault {
 }
 
 /// The key by which a repeat of an event is known.
-pub(crate) fn dedupe_key(installation: &Installation, key: &str) -> DedupeKey {
+pub(crate) fn dedupe_key(installation: &Installation, key: &[&str]) -> DedupeKey {
     let mut hash = Sha256::new();
     hash.update((installation.id.as_str().len() as u64).to_be_bytes());
     hash.update(installation.id.as_str());
-    hash.update(key);
+    key.iter().for_each(|part| hash.update(part));
     let digest = hash.finalize();
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
@@ -101,6 +101,25 @@ pub fn webhook_changes(
     Ok(emitted)
 }
 
+/// An event's JSON, in memory of exactly its size.
+fn json_of(event: &Event) -> serde_json::Result<Bytes> {
+    thread_local! {
+        static ROOM: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+    ROOM.with_borrow_mut(|room| {
+        room.clear();
+        serde_json::to_writer(&mut *room, event)?;
+        let json = Bytes::copy_from_slice(room);
+        // One large event must not hold its memory for good.
+        room.clear();
+        room.shrink_to(MOST_ROOM);
+        Ok(json)
+    })
+}
+
+/// Memory that a thread keeps for writing JSON.
+const MOST_ROOM: usize = 64 * 1024;
+
 fn append(
     installation: &Installation,
     event: &Event,
@@ -114,10 +133,9 @@ fn append(
         Some(thread) => checked(installation, thread)?,
         None => installation.own_lane,
     };
-    let body =
-        serde_json::to_vec(event).map_err(|error| bad(&format!("an event has no JSON form: {error}")))?;
+    let body = json_of(event).map_err(|error| bad(&format!("an event has no JSON form: {error}")))?;
     Ok(Change::Append(Append {
-        key: event.dedupe_key().map(|key| dedupe_key(installation, &key)),
+        key: event.dedupe_parts().map(|key| dedupe_key(installation, &key)),
         keep_days,
         lane: Lane::inbound(conversation),
         event: NewEvent {
@@ -126,7 +144,7 @@ fn append(
             installation: installation.id.clone(),
             kind: EventKind::Connector,
             received_at: now,
-            body: body.into(),
+            body,
             raw,
             raw_of,
         },

@@ -36,6 +36,9 @@ impl CheckRefusal {
     }
 }
 
+/// Most pieces of what is signed.
+const MOST_PIECES: usize = 12;
+
 /// A piece of what is signed.
 enum Piece {
     Text(Vec<u8>),
@@ -164,6 +167,9 @@ fn template(check: &Check, over: &str) -> Result<Vec<Piece>, String> {
     if !rest.is_empty() {
         pieces.push(Piece::Text(rest.as_bytes().to_vec()));
     }
+    if pieces.len() > MOST_PIECES {
+        return Err(format!("check '{}': 'over' has more than {MOST_PIECES} pieces", check.name));
+    }
     if !pieces.iter().any(|piece| matches!(piece, Piece::Body)) {
         return Err(format!("check '{}': 'over' does not cover the body", check.name));
     }
@@ -202,14 +208,15 @@ impl Prepared {
                 }
                 let claimed = claimed.strip_prefix(prefix.as_bytes()).ok_or(CheckRefusal::BadForm)?;
                 let claimed = decode(*encoding, claimed).ok_or(CheckRefusal::BadForm)?;
-                let mut parts: Vec<&[u8]> = Vec::with_capacity(over.len());
-                for piece in over {
-                    parts.push(match piece {
+                let mut parts: [&[u8]; MOST_PIECES] = [&[]; MOST_PIECES];
+                for (part, piece) in parts.iter_mut().zip(over) {
+                    *part = match piece {
                         Piece::Text(text) => text,
                         Piece::Header(name) => single(request, name)?,
                         Piece::Body => &request.body,
-                    });
+                    };
                 }
+                // What is left of the list is empty, and signs nothing.
                 match secrets.check(&self.secret, Algorithm::HmacSha256, &parts, &claimed) {
                     Ok(true) => Ok(()),
                     Ok(false) => Err(CheckRefusal::Wrong),

@@ -30,6 +30,8 @@ pub struct Turns {
     pub(crate) client: Client,
     pub(crate) limits: ExchangeLimits,
     pub(crate) outlet: Arc<dyn Outlet>,
+    /// Whether the store gives what a turn reads at once.
+    local: bool,
 }
 
 impl std::fmt::Debug for Turns {
@@ -64,7 +66,8 @@ pub(crate) enum Call<'a> {
 impl Turns {
     /// A processor over a store, its blobs and the outbound client.
     pub fn new(store: Arc<dyn Store>, blobs: BlobStore, client: Client) -> Self {
-        Self { store, blobs, client, limits: ExchangeLimits::default(), outlet: Arc::new(NoOutlet) }
+        let local = store.get_local(Table::Meta, &Key::new()).is_some();
+        Self { store, blobs, client, limits: ExchangeLimits::default(), outlet: Arc::new(NoOutlet), local }
     }
 
     /// Bounds the exchanges with providers.
@@ -145,7 +148,7 @@ impl Turns {
         now: Millis,
         call: OwnedCall,
     ) -> Result<Turn, Fault> {
-        if self.store.get_local(Table::Meta, &Key::new()).is_some() {
+        if self.local {
             return self.turn(installation, ctx, now, &call.borrow());
         }
         let (turns, installation, ctx) = (self.clone(), installation.clone(), ctx.clone());
@@ -165,7 +168,7 @@ impl Turns {
         request: &InboundRequest,
     ) -> Result<Turn, Fault> {
         let ctx = Self::context(installation, run_id);
-        if self.store.get_local(Table::Meta, &Key::new()).is_some() {
+        if self.local {
             return self.turn(installation, &ctx, request.received_at, &Call::Webhook(request));
         }
         self.turn_anywhere(installation, &ctx, request.received_at, OwnedCall::Webhook(request.clone())).await

@@ -81,14 +81,14 @@ fn written(scene: Scene<'_>, event: &Event<'_>) -> Result<Option<Turn>, Fault> {
         return Ok(Some(Turn::emit([])));
     }
     let Some(content) = content::of(scene.config, event) else { return Ok(None) };
-    let mut tags = Tags::new().with("ts", ts).with("userId", user).with("channelId", channel);
+    let mut tags = Tags::new().with("channelId", channel).with("ts", ts).with("userId", user);
     if mentions {
         tags.set("mentionsBot", "true");
     }
     let (thread, fork) = place.of_person(scene.config);
     // A message and its mention are two events with two ids; this is the same for both.
-    let dedupe = format!("{}:{channel}:{ts}", &*scene.envelope.team_id);
-    let reply_to = Some(event.thread_ts.to_string()).filter(|root| !root.is_empty() && root != ts);
+    let dedupe = [&*scene.envelope.team_id, ":", channel, ":", ts].concat();
+    let reply_to = event.thread_ts.some().filter(|root| *root != ts).map(str::to_owned);
     let mut message = InboundMessage {
         external_id: ts.to_owned(),
         dedupe: Some(dedupe),

@@ -37,7 +37,7 @@ pub(super) fn message(scene: &Scene<'_>, key: &str, mut m: Message<'_>) -> Resul
     let Some(content) = found else { return other::message(scene, key, here, author, m.message_id) };
     let dedupe = unique(&m);
     let external_id = m.message_id.to_string();
-    tags.set("id", external_id.clone());
+    tags.set_number("id", m.message_id);
     let reply_to = m.reply_to_message.and_then(|reply| {
         // In a topic every message "answers" the topic's root, unless a person answered something else.
         let root = reply.forum_topic_created.is_some()
@@ -211,7 +211,7 @@ fn custom(m: &Message<'_>, here: &Thread, author: &Party) -> Result<Option<Event
 
 fn tags(m: &Message<'_>) -> Tags {
     let mut tags = Tags::new();
-    tags.set("chatId", m.chat.id.to_string());
+    tags.set_number("chatId", m.chat.id);
     if let Some(album) = &m.media_group_id {
         tags.set("mediaGroupId", album.as_str());
     }

@@ -135,11 +135,15 @@ impl RawRequest {
         body: &[u8],
     ) -> Bytes {
         let head = Written { m: method, p: path, q: query, h: Kept { headers, keep } };
-        let mut stored = Vec::with_capacity(body.len() + 96);
-        // Writing texts into memory does not fail.
-        if serde_json::to_writer(&mut stored, &head).is_err() {
-            stored.clear();
-        }
+        let mut room = [0; 512];
+        let mut rest = room.as_mut_slice();
+        // Nearly every head is short; written aside first, it tells how large the whole is.
+        let written = serde_json::to_writer(&mut rest, &head).is_ok();
+        let left = rest.len();
+        let long = if written { Vec::new() } else { serde_json::to_vec(&head).unwrap_or_default() };
+        let short = if written { room.get(..room.len() - left).unwrap_or_default() } else { &long };
+        let mut stored = Vec::with_capacity(short.len() + 1 + body.len());
+        stored.extend_from_slice(short);
         stored.push(b'\n');
         stored.extend_from_slice(body);
         stored.into()
