@@ -11,12 +11,31 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 import { build } from "esbuild";
+import { minify } from "terser";
 import { notices } from "./notices.mjs";
 import { judge } from "./budget.mjs";
+import { lexerOnly } from "./marked.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, "../gateway/webchat-api/assets");
 const version = JSON.parse(readFileSync(join(root, "packages/embed/package.json"), "utf8")).version;
+
+const sheets = join(root, "packages/view/src/theme/css");
+/** Custom properties that only the style sheets themselves read, by the order of the alphabet: they may be called anything. */
+const INNER = [...new Set(readdirSync(sheets).flatMap((name) => readFileSync(join(sheets, name), "utf8").match(/--(?!portico-|pt-|ratio\b)[a-z][\w-]*/g) ?? []))].sort();
+/** Lines run from left to right or back, never downwards: the sizes and edges of blocks may go by their shorter names. */
+const PHYSICAL = [
+  [/([;{](?:min-|max-)?)inline-size:/g, "$1width:"],
+  [/([;{](?:min-|max-)?)block-size:/g, "$1height:"],
+  [/([;{](?:margin|padding|border)-)block-start([:-])/g, "$1top$2"],
+  [/([;{](?:margin|padding|border)-)block-end([:-])/g, "$1bottom$2"],
+  [/([;{])inset-block-start:/g, "$1top:"],
+  [/([;{])inset-block-end:/g, "$1bottom:"],
+];
+function shortCss(text) {
+  const named = text.replace(/--[a-z][\w-]*/g, (name) => (INNER.includes(name) ? `--${INNER.indexOf(name).toString(36).replace(/^\d/, "_$&")}` : name));
+  return PHYSICAL.reduce((css, [long, short]) => css.replace(long, short), named);
+}
 
 const shared = {
   absWorkingDir: root,
@@ -36,20 +55,20 @@ const shared = {
   define: { "process.env.NODE_ENV": '"production"' },
   plugins: [{
     name: "only-the-lexer",
-    // The markdown package makes an instance of all its parts when it is loaded, which no bundler may leave out. We use
-    // its lexer alone: what stands between the last class and the exports goes.
     setup(builder) {
-      builder.onLoad({ filter: /marked\/lib\/marked\.esm\.js$/ }, ({ path }) => {
-        const found = /^(.*);var (\w+)=new \w+;function \w+\(\w+,\w+\)\{return \2\.parse\(.*export\{[^}]*?(\w+) as Lexer,[^}]*\};/s.exec(readFileSync(path, "utf8"));
-        if (!found) throw new Error("marked has another shape than the pinned version; look at its last lines again");
-        return { contents: `${found[1]};export{${found[3]} as Lexer};`, loader: "js" };
-      });
+      builder.onLoad({ filter: /marked\/lib\/marked\.esm\.js$/ }, async ({ path }) => ({ contents: await lexerOnly(readFileSync(path, "utf8")), loader: "js" }));
     },
   }, {
     name: "texts",
-    // As one value: the bundler would else export each key once more by its name.
+    // As one value: the bundler would else export each key once more by its name. A translation comes as the list of its
+    // texts in the order of the English ones, which know the keys.
     setup(builder) {
-      builder.onLoad({ filter: /locales\/[\w-]+\.json$/ }, ({ path }) => ({ contents: `export default ${JSON.stringify(JSON.parse(readFileSync(path, "utf8")))}`, loader: "js" }));
+      builder.onLoad({ filter: /locales\/[\w-]+\.json$/ }, ({ path }) => {
+        const read = (file) => JSON.parse(readFileSync(file, "utf8"));
+        const texts = read(path);
+        const value = path.endsWith("/en.json") ? texts : Object.keys(read(join(dirname(path), "en.json"))).map((key) => texts[key] ?? null);
+        return { contents: `export default ${JSON.stringify(value)}`, loader: "js" };
+      });
     },
   }, {
     name: "smaller-css",
@@ -57,7 +76,7 @@ const shared = {
     setup(builder) {
       builder.onLoad({ filter: /\.css$/ }, async ({ path }) => {
         const made = await build({ entryPoints: [path], minify: true, write: false, bundle: false, legalComments: "none", charset: "utf8", loader: { ".css": "css" }, target: ["chrome111", "firefox113", "safari16.4"] });
-        return { contents: made.outputFiles[0].text, loader: "text" };
+        return { contents: shortCss(made.outputFiles[0].text), loader: "text" };
       });
     },
   }],
@@ -69,11 +88,11 @@ const NAMES = [
   [/embed\/src\/frame\.ts$/, () => "frame.js"],
   [/embed\/src\/guest\.ts$/, () => "guest.js"],
   [/markdown\/parse\.ts$/, () => "md.js"],
+  [/config\/explain\.ts$/, () => "explain.js"],
   [/messages\/html\.ts$/, () => "html.js"],
   [/view\/src\/panel\.tsx$/, () => "panel.js"],
   [/view\/src\/extras\.tsx$/, () => "extras.js"],
   [/client\/src\/engine\.ts$/, () => "client-engine.js"],
-  [/client\/src\/extras\.ts$/, () => "client-extras.js"],
   [/client\/src\/fallbacks\.ts$/, () => "client-fallbacks.js"],
   [/locales\/([\w-]+)\.json$/, (found) => `locale-${found[1]}.js`],
 ];
@@ -88,8 +107,8 @@ const parts = await build({
 });
 
 /**
- * Name in the manifest → bytes. The bundler makes one chunk per set of parts that share a module; what `ui.js` needs
- * at once is joined into one `shared.js`, so that the launcher stands after four requests.
+ * Name in the manifest → bytes. The bundler makes one chunk per set of parts that share a module. Parts that are wanted
+ * together become one file: fewer requests until the launcher stands, and text packs better beside its like.
  */
 const outputs = parts.metafile.outputs;
 const textOf = (path) => parts.outputFiles.find((one) => relative(root, one.path).replaceAll("\\", "/") === path).text;
@@ -104,12 +123,15 @@ function needs(path, found = new Set()) {
   return found;
 }
 const begin = (end) => paths.find((path) => outputs[path].entryPoint?.endsWith(end));
-const entry = begin("embed/src/ui.ts");
 /** Chunks that become one file, each with those that nobody before it has. */
 const joins = [];
-for (const [name, begins] of [["shared.js", undefined], ["panel.js", begin("view/src/panel.tsx")], ["client-engine.js", begin("client/src/engine.ts")]]) {
-  const taken = new Set([entry, ...joins.flatMap(({ chunks }) => chunks)]);
-  const chunks = [begins ?? entry, ...needs(begins ?? entry)].filter((path) => !taken.has(path));
+for (const [name, ...begins] of [
+  ["ui.js", begin("embed/src/ui.ts")],
+  ["panel.js", begin("view/src/panel.tsx")],
+  ["client-engine.js", begin("client/src/engine.ts"), begin("client/src/extras.ts")],
+]) {
+  const taken = new Set(joins.flatMap(({ chunks }) => chunks));
+  const chunks = begins.flatMap((path) => [path, ...needs(path)]).filter((path, i, all) => !taken.has(path) && all.indexOf(path) === i);
   joins.push({ name, chunks });
 }
 
@@ -174,6 +196,38 @@ const closure = (name, found = new Set([name])) => {
 };
 for (const [name, bytes] of files) if (/chunk-[A-Z0-9]{8}/.test(bytes.toString())) throw new Error(`${name} still names a chunk of the first pass`);
 
+/** What files lend each other gets names of a letter or two, and what nobody borrows is not lent. */
+const LENT = /(import|export)\{([^}]*)\}(?:from"\.\/([\w.-]+)")?/g;
+const lent = new Map([...files.keys()].map((name) => [name, new Map()]));
+for (const bytes of files.values()) {
+  for (const [, word, names, from] of bytes.toString().matchAll(LENT)) {
+    if (word !== "import" || from === undefined) continue;
+    for (const one of names.split(",")) {
+      const name = one.split(" as ")[0];
+      if (/^s\d+_/.test(name)) lent.get(from).set(name, "");
+    }
+  }
+}
+for (const names of lent.values()) [...names.keys()].sort().forEach((name, i) => names.set(name, `${String.fromCharCode(97 + (i % 26))}${i < 26 ? "" : Math.floor(i / 26)}`));
+for (const [name, bytes] of files) {
+  const text = bytes.toString().replace(LENT, (whole, word, names, from) => {
+    const list = names.split(",").flatMap((one) => {
+      const [first, second = first] = one.split(" as ");
+      const outside = word === "import" ? first : second;
+      if (!/^s\d+_/.test(outside)) return [one];
+      const short = lent.get(from ?? name).get(outside);
+      return short === undefined ? [] : [word === "import" ? `${short} as ${second}` : `${first} as ${short}`];
+    });
+    return `${word}{${list.join(",")}}${from === undefined ? "" : `from"./${from}"`}`;
+  });
+  files.set(name, await smaller(text));
+}
+/** A second minifier over the bundler's: it finds what the first leaves, and names so that the text packs well. */
+async function smaller(text, module = true) {
+  const { code } = await minify(text, { module, ecma: 2020, compress: { ecma: 2020, passes: 3, unsafe_arrows: true, lhs_constants: false, hoist_funs: true, inline: 1 }, format: { ecma: 2020 } });
+  return Buffer.from(code);
+}
+
 const digest = createHash("sha256");
 for (const [name, bytes] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) digest.update(name).update("\0").update(bytes).update("\0");
 
@@ -186,7 +240,7 @@ const loaderFor = async (hash) => {
     entryNames: "[name]",
     define: { ...shared.define, VERSION: JSON.stringify(version), FRAME: JSON.stringify(`${hash}/frame.js`) },
   });
-  return Buffer.from(made.outputFiles[0].contents);
+  return smaller(made.outputFiles[0].text, false);
 };
 const hash = digest.update(await loaderFor("")).digest("hex").slice(0, 12);
 files.set("embed.js", await loaderFor(hash));

@@ -1,6 +1,6 @@
 // One chat on a page, whole: client, widget, element, and the methods of `window.portico` behind the public object.
 import { createClient, type Client, type ClientOptions, type Identity, type OutgoingBody } from "@portico/webchat";
-import { Chat, createWidget, loadTexts, pick, resolve, translator, wishes, type Renderer, type Settings, type Texts, type Translate, type Widget } from "@portico/webchat-view";
+import { Chat, createWidget, defined, isRecord, loadExplain, loadTexts, pick, settle, translator, wishes, type Fault, type Renderer, type Settings, type Texts, type Translate, type Widget } from "@portico/webchat-view";
 import { createElement, render } from "preact";
 import type { Backend, Handle, Method, Property, PublicConfig } from "./handle.ts";
 import { createHost, type Host } from "./host.ts";
@@ -27,15 +27,13 @@ export async function createInstance(handle: Handle, config: PublicConfig, aroun
   const patches: Fields[] = [];
   // What the configuration says beside the look is the client's and the loader's to read.
   const { channel: _channel, name, identity: _identity, typing: _typing, page: _page, limits: _limits, overridable: _may, assets: _assets, ...look } = config;
-  const gateway = withoutUndefined({ botName: name, ...look });
-  const options = withoutUndefined({ locale: handle.options.locale, theme: handle.options.theme });
-  /** The settings of all layers. What is wrong in the start's layers is told once, in a patch when it comes. */
-  const settle = (quiet = false): Settings => {
-    const { settings, warnings } = resolve({ gateway, overridable: config.overridable, init: { ...options, ...handle.init }, patches });
-    if (!quiet) for (const warning of new Set(warnings)) console.warn(`portico: ${warning}`);
-    return settings;
-  };
-  let settings = settle();
+  const gateway = defined({ botName: name, ...look });
+  const options = defined({ locale: handle.options.locale, theme: handle.options.theme });
+  /** The settings of all layers. What is wrong in the start's layers is told now, in a patch when it comes. */
+  const layered = () => settle({ gateway, overridable: config.overridable, init: { ...options, ...handle.init }, patches });
+  const first = layered();
+  let { settings } = first;
+  warn(first.faults);
   let t = await texts(settings);
 
   const identity = handle.init["getToken"] ?? handle.init["identity"];
@@ -67,7 +65,7 @@ export async function createInstance(handle: Handle, config: PublicConfig, aroun
     settings,
     t,
     emit,
-    renderers: (isFields(handle.init["renderers"]) ? handle.init["renderers"] : {}) as Record<string, Renderer>,
+    renderers: (isRecord(handle.init["renderers"]) ? handle.init["renderers"] : {}) as Record<string, Renderer>,
     open: inline || wasOpen,
     full: around.full === true || (phone?.matches ?? false),
     closable: !inline,
@@ -99,9 +97,8 @@ export async function createInstance(handle: Handle, config: PublicConfig, aroun
   };
   const patch = (change: Fields): void => {
     patches.push(change);
-    const { warnings } = resolve({ overridable: config.overridable, patches: [change] });
-    for (const warning of warnings) console.warn(`portico: ${warning}`);
-    setSettings(settle(true));
+    warn(settle({ overridable: config.overridable, patches: [change] }).faults);
+    setSettings(layered().settings);
     handle.emit("configChanged", change);
   };
 
@@ -159,7 +156,7 @@ export async function createInstance(handle: Handle, config: PublicConfig, aroun
     toggleInfo: () => chat.go(chat.ui.get().page === "info" ? "chat" : "info"),
     sendMessage: said,
     sendEvent(name: string | Fields, data?: unknown) {
-      if (isFields(name)) return command(methods, name, (event, rest) => client.sendEvent(event, rest), connect);
+      if (isRecord(name)) return command(methods, name, (event, rest) => client.sendEvent(event, rest), connect);
       connect();
       return client.sendEvent(name, data ?? {});
     },
@@ -167,21 +164,12 @@ export async function createInstance(handle: Handle, config: PublicConfig, aroun
       connect();
       return client.sendFile(file);
     },
-    getUser: () => client.getUser(),
     updateUser(change: Fields) {
       connect();
       const { name, email, phone: number, pictureUrl, data, ...others } = change;
-      return client.updateUser(profile(withoutUndefined({ name, email, phone: number, pictureUrl }) as Record<string, string>, { ...others, ...(isFields(data) ? data : {}) } as Record<string, string>));
+      return client.updateUser(profile(defined({ name, email, phone: number, pictureUrl }) as Record<string, string>, { ...others, ...(isRecord(data) ? data : {}) } as Record<string, string>));
     },
-    identify: (token: Identity) => client.identify(token),
-    logout: () => client.logout(),
-    newConversation: () => client.newConversation(),
-    switchConversation: (id: string) => client.switchConversation(id),
-    listConversations: () => client.listConversations(),
-    deleteConversation: (id: string) => client.deleteConversation(id),
-    conversationExists: (id: string) => client.conversationExists(id),
-    listMessages: (query?: { before?: number; limit?: number }) => client.listMessages(query),
-    retry: (id: string) => client.retry(id),
+    ...passed(client),
     downloadTranscript: (format: "txt" | "json" | "html" = "txt") => chat.download(format),
     setLocale: (tag: string) => patch({ locale: tag }),
     setTheme: (theme: string) => patch({ theme }),
@@ -209,6 +197,24 @@ export async function createInstance(handle: Handle, config: PublicConfig, aroun
   }
 }
 
+const PASSED = ["getUser", "identify", "logout", "newConversation", "switchConversation", "listConversations", "deleteConversation", "conversationExists", "listMessages", "retry"] as const;
+
+/** Methods that are the client's own. */
+function passed(client: Client): Record<(typeof PASSED)[number], (...args: any[]) => unknown> {
+  return Object.fromEntries(PASSED.map((name) => [name, (...args: unknown[]) => (client[name] as (...args: unknown[]) => unknown)(...args)])) as never;
+}
+
+/** Tells the people who set the page up what is wrong with its configuration, each thing once. */
+function warn(faults: readonly Fault[]): void {
+  if (faults.length === 0) return;
+  loadExplain().then(
+    ({ explain }) => {
+      for (const sentence of new Set(explain(faults))) console.warn(`portico: ${sentence}`);
+    },
+    () => console.warn(`portico: not taken: ${faults.map(([key]) => key).join(", ")}`),
+  );
+}
+
 /** The client's events to the page's listeners, and the bot's commands to the view. */
 function forward(handle: Handle, client: Client, widget: Widget, to: { patch(change: Fields): void }): (() => void)[] {
   let known = false;
@@ -229,7 +235,7 @@ function forward(handle: Handle, client: Client, widget: Widget, to: { patch(cha
         if (name === "hide") widget.close();
         widget.ui.set({ launcher: name === "show" });
         handle.emit("visibility", { visible: name === "show" });
-      } else if (name === "config" && isFields(data)) to.patch(isFields(data["config"]) ? data["config"] : data);
+      } else if (name === "config" && isRecord(data)) to.patch(isRecord(data["config"]) ? data["config"] : data);
     }),
   ];
 }
@@ -263,12 +269,4 @@ function profile(user: Readonly<Record<string, string>>, data: Readonly<Record<s
   const known = Object.fromEntries(Object.entries(user).filter(([key]) => PROFILE.includes(key)));
   const rest = { ...Object.fromEntries(Object.entries(user).filter(([key]) => !PROFILE.includes(key))), ...data };
   return { ...known, ...(Object.keys(rest).length > 0 ? { data: rest } : {}) };
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function withoutUndefined(value: object): Fields {
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined));
 }

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { INVERTED, RENAMED } from "../src/config/aliases.ts";
+import { expected, explain } from "../src/config/explain.ts";
 import { READERS } from "../src/config/read.ts";
 import { resolve } from "../src/config/resolve.ts";
 import { DEFAULTS } from "../src/config/settings.ts";
+import { settle } from "../src/config/settle.ts";
 
 describe("layers", () => {
   test("gateway is under init, init under config", () => {
@@ -89,4 +91,18 @@ describe("names of the seed", () => {
 test("the form before a chat is read field by field", () => {
   const { settings } = resolve({ gateway: { preChat: { title: "T", fields: [{ name: "name", label: "Name", required: true }, { label: "nameless" }, { name: "k", kind: "spaceship" }] } } });
   expect(settings.preChat?.fields).toEqual([{ name: "name", label: "Name", kind: "text", required: true }, { name: "k", label: "k", kind: "text" }]);
+});
+
+test("each key can say what it expects", () => {
+  for (const key of Object.keys(READERS)) expect(expected(key), key).toBeTypeOf("string");
+  expect(expected("launch")).toBeUndefined();
+});
+
+test("faults are told as facts, and put into words where somebody reads them", () => {
+  const { faults } = settle({ overridable: ["accent"], init: { acent: 1, width: [], html: true, stylesheetUrl: "https://x.example/a.css" }, patches: [{ user: {} }] });
+  expect(faults).toEqual([["stylesheetUrl", "refused"], ["acent", "unknown"], ["width", "gateway"], ["html", "gateway"], ["user", "start"]]);
+  expect(explain([["width", "kind", "a list"], ["stylesheetUrl", "refused"]])).toEqual([
+    "width: expected a length like 380px, 24rem or 100%, found a list",
+    "stylesheetUrl: a style sheet by address is fetched by the gateway; set css in its configuration",
+  ]);
 });

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { LOCALES, loadTexts, pick, wishes } from "../src/i18n/pick.ts";
-import { directionOf, translator, type Text } from "../src/i18n/texts.ts";
+import { directionOf, listed, translator, type Text } from "../src/i18n/texts.ts";
 
 const folder = new URL("../src/i18n/locales/", import.meta.url);
 const texts = (locale: string) => JSON.parse(readFileSync(new URL(`${locale}.json`, folder), "utf8")) as Record<string, Text>;
@@ -26,6 +26,14 @@ describe("languages", () => {
     const t = translator(locale, await loadTexts(locale));
     expect(t("send")).toBe((locale === "en" ? english : texts(locale))["send"]);
   });
+});
+
+test("texts that the build has made a list find their keys again", () => {
+  for (const locale of LOCALES) {
+    const own = texts(locale);
+    expect(listed(Object.keys(english).map((key) => own[key] ?? null))).toEqual(own);
+  }
+  expect(listed(["Ouvrir", null])).toEqual({ open: "Ouvrir" });
 });
 
 describe("the right language", () => {

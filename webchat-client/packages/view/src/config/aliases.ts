@@ -48,27 +48,23 @@ export const INFO: Readonly<Record<string, string>> = {
   privacyPolicy: "privacy",
 };
 
-/** Names that are understood and cannot be followed, with what to do instead. */
-export const REFUSED: Readonly<Record<string, string>> = {
-  googleMapsAPIKey: "maps are links without a third party's script; set mapUrl instead",
-};
+/** Names that are understood and cannot be followed. */
+export const REFUSED: readonly string[] = ["googleMapsAPIKey", "additionalStylesheetUrl", "stylesheetUrl"];
 
 /**
  * A configuration in our names. Old names are read as their new ones, `useSessionStorage` becomes `storage`,
- * flat links become `info`. `warn` is called with a sentence for a name that cannot be followed.
+ * flat links become `info`. `refused` is called with each name that cannot be followed.
  */
-export function renamed(config: Readonly<Record<string, unknown>>, warn: (sentence: string) => void): Record<string, unknown> {
+export function renamed(config: Readonly<Record<string, unknown>>, refused: (key: string) => void): Record<string, unknown> {
   const out: Record<string, unknown> = {};
   const info: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(config)) {
     if (value === undefined || value === null) continue;
-    const refusal = own(REFUSED, key);
     const target = own(RENAMED, key);
     const opposite = own(INVERTED, key);
     const link = own(INFO, key);
-    if (refusal !== undefined) warn(`${key}: ${refusal}`);
+    if (REFUSED.includes(key)) refused(key);
     else if (key === "useSessionStorage") out["storage"] ??= value === true || value === "true" ? "session" : "local";
-    else if (key === "additionalStylesheetUrl" || key === "stylesheetUrl") warn(`${key}: a style sheet by address is fetched by the gateway; set css in its configuration`);
     else if (target !== undefined) out[target] ??= value;
     else if (opposite !== undefined) out[opposite] ??= !(value === true || value === "true");
     else if (link !== undefined) info[link] = value;

@@ -1,95 +1,65 @@
 // Reads one key of a configuration: each key has one reader that answers with a good value or `undefined`.
-// A page's mistake is told in the console with the key, the kind that was found and the fix; the widget goes on.
+// What a reader expects stands in `explain.ts`, which is fetched only for a page that has made a mistake.
 import type { FormField } from "@portico/webchat";
 import type { InfoLink, PreChatSettings, ProactiveSettings, Settings, UploadSettings } from "./settings.ts";
 
-type Reader<T> = { readonly expects: string; read(value: unknown): T | undefined };
+type Reader<T> = (value: unknown) => T | undefined;
 
-const text: Reader<string> = {
-  expects: "a text",
-  read: (value) => (typeof value === "string" ? value : undefined),
-};
-const flag: Reader<boolean> = {
-  expects: "true or false",
-  read: (value) =>
-    typeof value === "boolean" ? value : value === "true" ? true : value === "false" ? false : undefined,
-};
-const count: Reader<number> = {
-  expects: "a whole number",
-  read: (value) => {
-    const n = typeof value === "string" && value !== "" ? Number(value) : value;
-    return typeof n === "number" && Number.isSafeInteger(n) ? n : undefined;
-  },
+const text: Reader<string> = (value) => (typeof value === "string" ? value : undefined);
+const flag: Reader<boolean> = (value) =>
+  typeof value === "boolean" ? value : value === "true" ? true : value === "false" ? false : undefined;
+const count: Reader<number> = (value) => {
+  const n = typeof value === "string" && value !== "" ? Number(value) : value;
+  return typeof n === "number" && Number.isSafeInteger(n) ? n : undefined;
 };
 /** A CSS length; a bare number means pixels. Nothing that could end the declaration. */
-const length: Reader<string> = {
-  expects: "a length like 380px, 24rem or 100%",
-  read: (value) => {
-    if (typeof value === "number" && Number.isFinite(value)) return `${value}px`;
-    if (typeof value !== "string") return undefined;
-    const trimmed = value.trim();
-    if (/^\d+(\.\d+)?$/.test(trimmed)) return `${trimmed}px`;
-    return /^(\d*\.?\d+(px|rem|em|%|vw|vh|dvh|svh|ch)|(min|max|clamp|calc)\([\w\s.,%+*/()-]+\))$/.test(trimmed) ? trimmed : undefined;
-  },
+const length: Reader<string> = (value) => {
+  if (typeof value === "number" && Number.isFinite(value)) return `${value}px`;
+  if (typeof value !== "string") return undefined;
+  const trimmed = value.trim();
+  if (/^\d+(\.\d+)?$/.test(trimmed)) return `${trimmed}px`;
+  return /^(\d*\.?\d+(px|rem|em|%|vw|vh|dvh|svh|ch)|(min|max|clamp|calc)\([\w\s.,%+*/()-]+\))$/.test(trimmed) ? trimmed : undefined;
 };
-const color: Reader<string> = {
-  expects: "a colour like #2457d6 or rgb(36 87 214)",
-  read: (value) =>
-    typeof value === "string" && /^(#[\da-f]{3,8}|[a-z]+|(rgb|hsl|hwb|oklch|oklab|lch|lab|color)a?\([\w\s.,%/+-]+\))$/i.test(value.trim())
-      ? value.trim()
-      : undefined,
-};
+const color: Reader<string> = (value) =>
+  typeof value === "string" && /^(#[\da-f]{3,8}|[a-z]+|(rgb|hsl|hwb|oklch|oklab|lch|lab|color)a?\([\w\s.,%/+-]+\))$/i.test(value.trim())
+    ? value.trim()
+    : undefined;
 /** An address of a picture or page. */
-const address: Reader<string> = {
-  expects: "an https address or a path",
-  read: (value) => {
-    if (typeof value !== "string" || value.trim() === "") return undefined;
-    return /^(https?:|data:image\/(png|jpe?g|gif|webp|avif|svg\+xml)|blob:|\/|\.)/i.test(value.trim()) ? value.trim() : undefined;
-  },
+const address: Reader<string> = (value) => {
+  if (typeof value !== "string" || value.trim() === "") return undefined;
+  return /^(https?:|data:image\/(png|jpe?g|gif|webp|avif|svg\+xml)|blob:|\/|\.)/i.test(value.trim()) ? value.trim() : undefined;
 };
 function oneOf<const T extends string>(...values: T[]): Reader<T> {
-  return { expects: `one of ${values.join(", ")}`, read: (value) => values.find((candidate) => candidate === value) };
+  return (value) => values.find((candidate) => candidate === value);
 }
-const texts: Reader<string[]> = {
-  expects: "a list of texts",
-  read: (value) => {
-    const list = typeof value === "string" ? value.split(",").map((part) => part.trim()) : value;
-    return Array.isArray(list) && list.every((item) => typeof item === "string") ? (list as string[]) : undefined;
-  },
+const texts: Reader<string[]> = (value) => {
+  const list = typeof value === "string" ? value.split(",").map((part) => part.trim()) : value;
+  return Array.isArray(list) && list.every((item) => typeof item === "string") ? (list as string[]) : undefined;
 };
 /** Flat record of texts: at most 50 keys of at most 500 characters, as the gateway takes them. */
-const flat: Reader<Record<string, string>> = {
-  expects: "a flat record of at most 50 texts, each of at most 500 characters",
-  read: (value) => {
-    if (!isRecord(value)) return undefined;
-    const entries = Object.entries(value).filter(([, item]) => item !== undefined && item !== null);
-    if (entries.length > 50) return undefined;
-    const out: Record<string, string> = {};
-    for (const [key, item] of entries) {
-      if (typeof item === "object") return undefined;
-      const asText = String(item);
-      if (asText.length > 500) return undefined;
-      out[key] = asText;
-    }
-    return out;
-  },
+const flat: Reader<Record<string, string>> = (value) => {
+  if (!isRecord(value)) return undefined;
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined && item !== null);
+  if (entries.length > 50) return undefined;
+  const out: Record<string, string> = {};
+  for (const [key, item] of entries) {
+    if (typeof item === "object") return undefined;
+    const asText = String(item);
+    if (asText.length > 500) return undefined;
+    out[key] = asText;
+  }
+  return out;
 };
-const record: Reader<Record<string, unknown>> = {
-  expects: "a record",
-  read: (value) => (isRecord(value) ? value : undefined),
-};
+const record: Reader<Record<string, unknown>> = (value) => (isRecord(value) ? value : undefined);
 
-const info: Reader<Settings["info"]> = {
-  expects: "a record with website, phone, email, terms, privacy; each a text or {title, link}",
-  read: (value) => {
-    if (!isRecord(value)) return undefined;
-    const out: { -readonly [key in keyof Settings["info"]]: InfoLink } = {};
-    for (const key of ["website", "phone", "email", "terms", "privacy"] as const) {
-      const link = infoLink(key, value[key]);
-      if (link) out[key] = link;
-    }
-    return out;
-  },
+const info: Reader<Settings["info"]> = (value) => {
+  if (!isRecord(value)) return undefined;
+  const out: { -readonly [key in keyof Settings["info"]]: InfoLink } = {};
+  for (const key of ["website", "phone", "email", "terms", "privacy"] as const) {
+    const link = infoLink(key, value[key]);
+    if (link) out[key] = link;
+  }
+  return out;
 };
 /** One link of the info page from `"text"` or `{title, link}`. Numbers and addresses get their scheme. */
 export function infoLink(key: "website" | "phone" | "email" | "terms" | "privacy", value: unknown): InfoLink | undefined {
@@ -106,32 +76,26 @@ export function infoLink(key: "website" | "phone" | "email" | "terms" | "privacy
   return link === undefined ? undefined : { title, link };
 }
 
-const upload: Reader<Partial<UploadSettings>> = {
-  expects: "true, false or a record with enabled, maxBytes, accept, maxFiles",
-  read: (value) => {
-    const on = flag.read(value);
-    if (on !== undefined) return { enabled: on };
-    if (!isRecord(value)) return undefined;
-    return defined({
-      enabled: flag.read(value["enabled"]),
-      maxBytes: count.read(value["maxBytes"]),
-      accept: texts.read(value["accept"]),
-      maxFiles: count.read(value["maxFiles"]),
-    });
-  },
+const upload: Reader<Partial<UploadSettings>> = (value) => {
+  const on = flag(value);
+  if (on !== undefined) return { enabled: on };
+  if (!isRecord(value)) return undefined;
+  return defined({
+    enabled: flag(value["enabled"]),
+    maxBytes: count(value["maxBytes"]),
+    accept: texts(value["accept"]),
+    maxFiles: count(value["maxFiles"]),
+  });
 };
-const proactive: Reader<ProactiveSettings> = {
-  expects: "a record with text, delayMs, when, once",
-  read: (value) => {
-    if (typeof value === "string") return { text: value, delayMs: 3000, when: "delay", once: true };
-    if (!isRecord(value) || typeof value["text"] !== "string" || value["text"] === "") return undefined;
-    return {
-      text: value["text"],
-      delayMs: Math.max(0, count.read(value["delayMs"]) ?? 3000),
-      when: oneOf("delay", "idle", "exit").read(value["when"]) ?? "delay",
-      once: flag.read(value["once"]) ?? true,
-    };
-  },
+const proactive: Reader<ProactiveSettings> = (value) => {
+  if (typeof value === "string") return { text: value, delayMs: 3000, when: "delay", once: true };
+  if (!isRecord(value) || typeof value["text"] !== "string" || value["text"] === "") return undefined;
+  return {
+    text: value["text"],
+    delayMs: Math.max(0, count(value["delayMs"]) ?? 3000),
+    when: oneOf("delay", "idle", "exit")(value["when"]) ?? "delay",
+    once: flag(value["once"]) ?? true,
+  };
 };
 const FIELD_KINDS = oneOf("text", "email", "tel", "number", "date", "textarea", "select", "checkbox");
 /** Fields of a form from outside: what has no name is left out, an unknown kind is a line of text. */
@@ -148,44 +112,32 @@ export function formFields(value: unknown): FormField[] {
     return [
       defined({
         name: item["name"],
-        label: text.read(item["label"]) ?? item["name"],
-        kind: FIELD_KINDS.read(item["kind"] ?? item["type"]) ?? "text",
-        required: flag.read(item["required"]),
-        placeholder: text.read(item["placeholder"]),
-        value: text.read(item["value"]),
+        label: text(item["label"]) ?? item["name"],
+        kind: FIELD_KINDS(item["kind"] ?? item["type"]) ?? "text",
+        required: flag(item["required"]),
+        placeholder: text(item["placeholder"]),
+        value: text(item["value"]),
         options,
-        max: count.read(item["max"]),
+        max: count(item["max"]),
       }) as FormField,
     ];
   });
 }
-const preChat: Reader<PreChatSettings> = {
-  expects: "a record with fields, a list of {name, label, kind, required}",
-  read: (value) => {
-    if (!isRecord(value)) return undefined;
-    const fields = formFields(value["fields"]);
-    if (fields.length === 0) return undefined;
-    return defined({
-      fields,
-      title: text.read(value["title"]),
-      text: text.read(value["text"]),
-      submit: text.read(value["submit"]),
-    }) as PreChatSettings;
-  },
+const preChat: Reader<PreChatSettings> = (value) => {
+  if (!isRecord(value)) return undefined;
+  const fields = formFields(value["fields"]);
+  if (fields.length === 0) return undefined;
+  return defined({
+    fields,
+    title: text(value["title"]),
+    text: text(value["text"]),
+    submit: text(value["submit"]),
+  }) as PreChatSettings;
 };
-const thumbs: Reader<"off" | "thumbs"> = {
-  expects: "off or thumbs",
-  read: (value) => (value === "thumbs" || value === "on" || value === true ? "thumbs" : value === "off" || value === false ? "off" : undefined),
-};
-const shown: Reader<Settings["timestamps"]> = {
-  expects: "always, hover or never",
-  read: (value) =>
-    value === true ? "always" : value === false ? "never" : oneOf("always", "hover", "never").read(value),
-};
-const cssText: Reader<string> = {
-  expects: "a style sheet as text",
-  read: (value) => (typeof value === "string" && !/^\s*https?:\/\/\S+\s*$/i.test(value) ? value : undefined),
-};
+const thumbs: Reader<"off" | "thumbs"> = (value) => (value === "thumbs" || value === "on" || value === true ? "thumbs" : value === "off" || value === false ? "off" : undefined);
+const shown: Reader<Settings["timestamps"]> = (value) =>
+  value === true ? "always" : value === false ? "never" : oneOf("always", "hover", "never")(value);
+const cssText: Reader<string> = (value) => (typeof value === "string" && !/^\s*https?:\/\/\S+\s*$/i.test(value) ? value : undefined);
 
 /** One reader per key. A key without one does not exist. */
 export const READERS: { readonly [K in keyof Settings]-?: Reader<unknown> } = {

@@ -1,5 +1,5 @@
 // Which language a visitor gets, and its lazy chunk of texts.
-import type { Texts } from "./texts.ts";
+import { listed, type Text, type Texts } from "./texts.ts";
 
 /** Languages with texts of their own; the others read English. */
 export const LOCALES = ["en", "fr", "es", "de", "pt-BR", "it", "nl", "ar", "he", "ja", "zh-Hans"] as const;
@@ -44,7 +44,7 @@ function canonical(tag: string): string | undefined {
   }
 }
 
-const CHUNKS: Readonly<Record<Exclude<Locale, "en">, () => Promise<{ default: Texts }>>> = {
+const CHUNKS: Readonly<Record<Exclude<Locale, "en">, () => Promise<{ default: Texts | readonly (Text | null)[] }>>> = {
   fr: () => import("./locales/fr.json"),
   es: () => import("./locales/es.json"),
   de: () => import("./locales/de.json"),
@@ -57,11 +57,16 @@ const CHUNKS: Readonly<Record<Exclude<Locale, "en">, () => Promise<{ default: Te
   "zh-Hans": () => import("./locales/zh-Hans.json"),
 };
 
+function isList(texts: Texts | readonly (Text | null)[]): texts is readonly (Text | null)[] {
+  return Array.isArray(texts);
+}
+
 /** Fetches a language's texts. A chunk that is gone (an old page after an upgrade) reads English. */
 export async function loadTexts(locale: Locale): Promise<Texts> {
   if (locale === "en") return {};
   try {
-    return (await CHUNKS[locale]()).default;
+    const texts = (await CHUNKS[locale]()).default;
+    return isList(texts) ? listed(texts) : texts;
   } catch {
     return {};
   }

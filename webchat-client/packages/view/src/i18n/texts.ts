@@ -16,6 +16,11 @@ export interface Translate {
   readonly dir: "ltr" | "rtl";
 }
 
+/** Texts that the build has written as a list, in the order of the English ones, under their keys again. */
+export function listed(list: readonly (Text | null)[]): Texts {
+  return Object.fromEntries(Object.keys(english).map((key, i) => [key, list[i] ?? undefined] as const).filter(([, text]) => text !== undefined));
+}
+
 const RIGHT_TO_LEFT = /^(ar|he|fa|ur|ps|yi|dv|ckb|sd|ug)\b/i;
 
 /** Direction of a language's script. */

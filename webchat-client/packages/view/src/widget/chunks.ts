@@ -33,3 +33,8 @@ export function loadExtras(): Promise<typeof import("../extras.tsx")> {
   extras ??= import("../extras.tsx");
   return extras;
 }
+
+/** The words for what is wrong with a configuration. */
+export function loadExplain(): Promise<typeof import("../config/explain.ts")> {
+  return import("../config/explain.ts");
+}
