@@ -10,6 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+/// Levels of the disk that are switched off: how full the machine is has nothing to do with what is tested.
+const FULL_DISK: [&str; 3] = [
+    "PORTICO_STORE__DISK__WARN_PERCENT",
+    "PORTICO_STORE__DISK__REFUSE_PERCENT",
+    "PORTICO_STORE__DISK__CRITICAL_PERCENT",
+];
+
 /// How a gateway is started.
 #[derive(Clone, Debug)]
 pub struct GatewaySpec {
@@ -120,6 +127,7 @@ impl GatewaySpec {
             .args(["serve", "--config"])
             .arg(self.config_file())
             .env_clear()
+            .envs(FULL_DISK.map(|name| (name, "100")))
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -13,6 +13,11 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 /** What the bot presents to the runtime API. */
 export const BOT_TOKEN = "bot-token-of-the-browser-tests-0123456789";
 
+/** Levels of the disk that are switched off: how full the machine is has nothing to do with what is tested. */
+const FULL_DISK = Object.fromEntries(
+  ["WARN", "REFUSE", "CRITICAL"].map((level) => [`PORTICO_STORE__DISK__${level}_PERCENT`, "100"]),
+);
+
 export const sleep = (/** @type {number} */ ms) => new Promise((go) => setTimeout(go, ms));
 
 /** @returns {Promise<number>} a port of loopback that was free a moment ago */
@@ -39,7 +44,7 @@ export function binary() {
  */
 async function launch(args, url, folder) {
   const log = openSync(join(folder, "gateway.log"), "a");
-  const child = spawn(binary(), args, { stdio: ["ignore", log, log], env: { PATH: process.env["PATH"] ?? "" } });
+  const child = spawn(binary(), args, { stdio: ["ignore", log, log], env: { PATH: process.env["PATH"] ?? "", ...FULL_DISK } });
   closeSync(log);
   /** @type {Promise<void>} */
   const ended = new Promise((go) => child.once("exit", () => go()));
