@@ -2,7 +2,7 @@
 
 use portico_live::LiveError;
 use portico_problem::{Kind, Problem};
-use portico_store::StoreError;
+use portico_serve::store_problem;
 
 /// The thing that the address or a field names is not there, or not for this caller.
 pub(crate) fn not_found(what: &str) -> Problem {
@@ -40,29 +40,6 @@ pub(crate) fn live(error: LiveError) -> Problem {
             Problem::new(Kind::RateLimited, "too many at a time; try again later").retry_after(seconds.max(1))
         }
         LiveError::Unavailable => Problem::unavailable("the gateway can't do this now", 5),
-        LiveError::Store(error) => store(&error),
-    }
-}
-
-/// A refusal of the store.
-pub(crate) fn store(error: &StoreError) -> Problem {
-    match error {
-        StoreError::DiskFull { .. } => Problem::unavailable("the disk is too full", 60),
-        StoreError::TooLarge { .. } => Problem::new(Kind::PayloadTooLarge, error.to_string()),
-        StoreError::KeyReused => {
-            Problem::new(Kind::AlreadyExists, "the idempotency key was used with another request")
-        }
-        StoreError::NotFound(what) => not_found(what),
-        StoreError::Damaged(_) => {
-            tracing::error!(%error, "a row could not be read");
-            Problem::new(Kind::Internal, "stored data could not be read")
-        }
-        StoreError::Conflict { .. } => {
-            Problem::unavailable("others keep changing the same thing; try again", 1)
-        }
-        StoreError::Unavailable(_) | StoreError::Fenced { .. } => {
-            tracing::warn!(%error, "the store did not answer");
-            Problem::unavailable("the store is unavailable", 5)
-        }
+        LiveError::Store(error) => store_problem(&error),
     }
 }

@@ -1,10 +1,9 @@
 //! Bodies: read under their cap, bounded, and named by field when they do not fit.
 
 use axum::extract::{FromRequest, Request};
-use bytes::Bytes;
 use http::header::CONTENT_ENCODING;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portico_problem::{Kind, Problem};
+use portico_serve::body::read;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
@@ -35,20 +34,6 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
         })?;
         Ok(Self { value, digest: short(&Sha256::digest(&bytes)) })
     }
-}
-
-/// The whole of a body of at most `cap` bytes.
-pub(crate) async fn read(body: axum::body::Body, cap: usize) -> Result<Bytes, Problem> {
-    match Limited::new(body, cap).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large(cap as u64)),
-        Err(_) => Err(Problem::new(Kind::InvalidPayload, "the body broke off")),
-    }
-}
-
-/// A body above its cap.
-pub(crate) fn too_large(cap: u64) -> Problem {
-    Problem::new(Kind::PayloadTooLarge, format!("the body has more than {cap} bytes")).with("limit", cap)
 }
 
 /// The first sixteen bytes of a digest.

@@ -24,7 +24,6 @@ mod listing;
 mod media;
 mod messages;
 mod names;
-mod observe;
 mod openapi;
 mod page;
 mod participants;

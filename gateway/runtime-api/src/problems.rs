@@ -24,25 +24,7 @@ pub(crate) fn bad_query(name: &str, reason: &str) -> Problem {
 /// A store's refusal.
 #[expect(clippy::needless_pass_by_value, reason = "as map_err calls it")]
 pub(crate) fn store(error: StoreError) -> Problem {
-    match &error {
-        StoreError::DiskFull { .. } => Problem::unavailable("the disk is too full", 60),
-        StoreError::KeyReused => {
-            Problem::new(Kind::AlreadyExists, "the idempotency key was used with another request")
-        }
-        StoreError::TooLarge { .. } => Problem::new(Kind::PayloadTooLarge, error.to_string()),
-        StoreError::NotFound(what) => not_found(what),
-        StoreError::Damaged(_) => {
-            tracing::error!(%error, "a row could not be read");
-            Problem::new(Kind::Internal, "stored data could not be read")
-        }
-        StoreError::Conflict { .. } => {
-            Problem::unavailable("others keep changing the same thing; try again", 1)
-        }
-        StoreError::Unavailable(_) | StoreError::Fenced { .. } => {
-            tracing::warn!(%error, "the store did not answer");
-            Problem::unavailable("the store is unavailable", 5)
-        }
-    }
+    portico_serve::store_problem(&error)
 }
 
 /// A message that was not accepted.

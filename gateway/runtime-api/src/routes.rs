@@ -5,8 +5,8 @@ use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, on};
 use portico_problem::{Kind, Problem};
+use portico_serve::observe::{Operation, observe};
 
-use crate::observe::{Operation, observe};
 use crate::{
     Api, actions, conversations, drafts, events, files, incoming, media, messages, participants, states,
     tag_values, transfer, users, workflows,
@@ -29,7 +29,12 @@ impl Routes {
         H: Handler<T, Api>,
         T: 'static,
     {
-        let operation = Operation { name, metrics: self.api.metrics.api(name), body: self.api.limits.body };
+        let operation = Operation {
+            name,
+            metrics: self.api.metrics.api(name),
+            body: self.api.limits.body,
+            upgrades: false,
+        };
         let route = on(method, handler).route_layer(from_fn_with_state(operation, observe));
         self.router = self.router.route(path, route);
         self

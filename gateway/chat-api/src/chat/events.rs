@@ -5,6 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use portico_live::Tell;
 use portico_problem::Problem;
+use portico_serve::store_problem;
 use portico_store::records::{GatewayEvent, iso};
 use portico_store::{EventKind, StoredEvent};
 use serde::Deserialize;
@@ -60,7 +61,7 @@ pub(crate) async fn create(
 pub(crate) async fn get(State(api): State<Api>, caller: Caller, Id(id): Id) -> Answer {
     let missing = || not_found("event");
     let id = path::event(&id)?;
-    let stored = api.store.event(id).await.map_err(|error| problems::store(&error))?;
+    let stored = api.store.event(id).await.map_err(|error| store_problem(&error))?;
     let stored = stored.filter(|stored| stored.bot == caller.at.bot && stored.installation == caller.at.id);
     let stored = stored.ok_or_else(missing)?;
     let event = told(&stored).ok_or_else(missing)?;

@@ -5,6 +5,7 @@ use axum::extract::State;
 use http::{StatusCode, Uri};
 use portico_live::Say;
 use portico_problem::Problem;
+use portico_serve::store_problem;
 use portico_store::records::{Message, MessageFilter, TagMap};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -83,7 +84,7 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, Id(id): Id, uri
     let records = api.records(&caller.at);
     let all = MessageFilter::default();
     let found = records.messages(conversation.id, &all, cursor, page::SIZE).await;
-    let found = found.map_err(|error| problems::store(&error))?;
+    let found = found.map_err(|error| store_problem(&error))?;
     let place = ids::of_conversation(&caller.at, &conversation);
     let mut names = Names::new(&caller.at, &caller.user);
     let mut shown = Vec::with_capacity(found.items.len());

@@ -5,6 +5,7 @@ use axum::extract::State;
 use http::StatusCode;
 use portico_live::Tell;
 use portico_problem::Problem;
+use portico_serve::store_problem;
 use portico_store::EventKind;
 use portico_store::records::{GatewayEvent, iso};
 use serde::Deserialize;
@@ -87,7 +88,7 @@ pub(crate) async fn create(
 pub(crate) async fn get(State(api): State<Api>, caller: Caller, Id(id): Id) -> Answer {
     let missing = || not_found("event");
     let id = path::event(&id)?;
-    let stored = api.store.event(id).await.map_err(|error| problems::store(&error))?;
+    let stored = api.store.event(id).await.map_err(|error| store_problem(&error))?;
     let stored = stored
         .filter(|stored| stored.bot == caller.at.bot && stored.installation == caller.at.id)
         .filter(|stored| stored.kind == EventKind::Gateway)

@@ -14,6 +14,8 @@ use http_body_util::BodyExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use portico_contract::{InstallationId, Millis, base32};
 use portico_problem::{Kind, Problem};
+use portico_serve::body::too_large;
+use portico_serve::store_problem;
 use portico_store::records::{TagMap, iso};
 use portico_store::{Change, Commit, Expect, Key, KeyRange, Store, StoreError, Table};
 use portico_turns::{Installation, now};
@@ -84,7 +86,7 @@ pub(crate) async fn read(api: &Shared, at: &Installation, id: &str) -> Result<Op
         return Ok(None);
     }
     let found = api.store.get(Table::File, &row_key(&at.id, id)).await;
-    let found = found.map_err(|error| problems::store(&error))?;
+    let found = found.map_err(|error| store_problem(&error))?;
     Ok(found.and_then(|row| Some((serde_json::from_slice(&row.value).ok()?, row.version))))
 }
 
@@ -92,7 +94,7 @@ async fn write(api: &Shared, at: &Installation, id: &str, row: &Row, expect: Exp
     let value = serde_json::to_vec(row).unwrap_or_default().into();
     let change = Change::Write { table: Table::File, key: row_key(&at.id, id), value: Some(value), expect };
     let written = api.store.commit(Commit::of([change])).await;
-    written.map(drop).map_err(|error| problems::store(&error))
+    written.map(drop).map_err(|error| store_problem(&error))
 }
 
 /// Announces a file; its content goes to `uploadUrl`.
@@ -184,7 +186,7 @@ pub(crate) async fn upload(
     let stated =
         request.headers().get(CONTENT_LENGTH).and_then(|text| text.to_str().ok()?.parse::<u64>().ok());
     if stated.is_some_and(|stated| stated > row.size) {
-        return Err(body::too_large(row.size));
+        return Err(too_large(row.size));
     }
     let disk = |error: std::io::Error| {
         tracing::error!(%error, "a file could not be written");
@@ -196,7 +198,7 @@ pub(crate) async fn upload(
         let frame = frame.map_err(|_| Problem::new(Kind::InvalidPayload, "the body broke off"))?;
         let Ok(bytes) = frame.into_data() else { continue };
         if writer.size() + bytes.len() as u64 > row.size {
-            return Err(body::too_large(row.size));
+            return Err(too_large(row.size));
         }
         writer.write(&bytes).await.map_err(disk)?;
     }

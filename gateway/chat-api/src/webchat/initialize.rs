@@ -8,6 +8,7 @@ use http::{HeaderMap, Uri};
 use portico_contract::ConversationId;
 use portico_live::{Bounds, NewPerson};
 use portico_problem::{Kind, Problem};
+use portico_serve::store_problem;
 use portico_store::records::{Conversation, MessageFilter, TagMap};
 use portico_turns::Installation;
 use serde_json::{Value, json};
@@ -75,7 +76,7 @@ async fn visitor(
 async fn greeting(api: &Shared, caller: &Caller, conversation: &Conversation) -> Result<Value, Problem> {
     let records = api.records(&caller.at);
     let found = records.messages(conversation.id, &MessageFilter::default(), None, page::SIZE).await;
-    let found = found.map_err(|error| problems::store(&error))?;
+    let found = found.map_err(|error| store_problem(&error))?;
     let messages: Vec<Value> = found.items.iter().map(|row| wire::message(&caller.at, &row.value)).collect();
     let people = api.live.participants(&caller.at, conversation.id).await.map_err(problems::live)?;
     let people: Vec<Value> = people.iter().map(|user| wire::user(&caller.at, user)).collect();

@@ -5,6 +5,7 @@ use axum::extract::State;
 use http::{StatusCode, Uri};
 use portico_live::{MessageEdit, Say};
 use portico_problem::Problem;
+use portico_serve::store_problem;
 use portico_store::records::{Message, MessageFilter, TagMap};
 use portico_turns::Installation;
 use serde::Deserialize;
@@ -132,7 +133,7 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, Id(id): Id, uri
     let records = api.records(&caller.at);
     let all = MessageFilter::default();
     let found = records.messages(conversation.id, &all, cursor, page::SIZE).await;
-    let found = found.map_err(|error| problems::store(&error))?;
+    let found = found.map_err(|error| store_problem(&error))?;
     let shown: Vec<Value> = found.items.iter().map(|row| wire::message(&caller.at, &row.value)).collect();
     let meta = page::meta(&api, &name, found.next.as_ref());
     Ok(Json(json!({ "messages": shown, "meta": meta })))

@@ -16,14 +16,19 @@ use crate::body;
 
 /// One operation, resolved once.
 #[derive(Clone)]
-pub(crate) struct Operation {
-    pub(crate) name: &'static str,
-    pub(crate) metrics: Arc<ApiMetrics>,
-    pub(crate) body: usize,
+pub struct Operation {
+    /// Its name in the metrics.
+    pub name: &'static str,
+    /// Its metrics.
+    pub metrics: Arc<ApiMetrics>,
+    /// Bytes of a body at most.
+    pub body: usize,
+    /// Whether its connection may become something else, whose body is nobody's to read here.
+    pub upgrades: bool,
 }
 
 /// Runs the operation.
-pub(crate) async fn observe(State(operation): State<Operation>, request: Request, next: Next) -> Response {
+pub async fn observe(State(operation): State<Operation>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let run = AssertUnwindSafe(run(&operation, request, next)).catch_unwind();
     let response = run.await.unwrap_or_else(|_| {
@@ -42,7 +47,8 @@ pub(crate) async fn observe(State(operation): State<Operation>, request: Request
 
 async fn run(operation: &Operation, request: Request, next: Next) -> Response {
     // Some clients send `{}` with GET and DELETE; it is read off the connection and means nothing.
-    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE) {
+    let is_upgrade = operation.upgrades && request.headers().contains_key(http::header::UPGRADE);
+    if is_upgrade || !matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE) {
         return next.run(request).await;
     }
     let (parts, unread) = request.into_parts();
