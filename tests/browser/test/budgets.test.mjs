@@ -95,10 +95,15 @@ describe("budgets", { timeout: 300_000 }, () => {
     await (await visitor.go(stage.plain())).open();
     await visitor.ask("hello");
     const cdp = await visitor.context.newCDPSession(visitor.page);
+    // A collection that meets a running one leaves garbage behind, so the least of a few readings counts: what is held stays in all.
     const heap = async () => {
-      await cdp.send("HeapProfiler.collectGarbage");
-      const { usedSize } = await cdp.send("Runtime.getHeapUsage");
-      return usedSize / 2 ** 20;
+      let least = Infinity;
+      for (let i = 0; i < 6; i++) {
+        if (i) await visitor.page.waitForTimeout(400);
+        await cdp.send("HeapProfiler.collectGarbage");
+        least = Math.min(least, (await cdp.send("Runtime.getHeapUsage")).usedSize / 2 ** 20);
+      }
+      return least;
     };
     const empty = await heap();
     await visitor.page.evaluate(async () => {
