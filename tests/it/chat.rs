@@ -1,8 +1,12 @@
 //! The public clients `@botpress/chat` and `@botpress/webchat-client` hold whole conversations with an unmodified bot
 //! of the public SDK, through the real binary.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use portico_tests::gateway::{Gateway, GatewaySpec, free_port};
 use portico_tests::sim::client;
+use portico_tests::sim::server::{Answer, Handler, RawRequest, Server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -140,6 +144,107 @@ async fn a_chat_lives_through_a_crash_and_speaks_over_a_websocket() {
     let reply = text_frame(&mut socket).await;
     assert_eq!(reply["data"]["payload"]["text"], "Grüße 👋", "{}", bot.log());
     assert_eq!((&reply["data"]["userId"], &reply["data"]["isBot"]), (&json!("support"), &json!(true)));
+}
+
+/// What the webhook's receiver took: secret and signal.
+type Taken = Arc<Mutex<Vec<(String, Value)>>>;
+
+/// A receiver on a port of the test's choice.
+async fn receiver(port: u16, taken: &Taken) -> Server {
+    let taken = taken.clone();
+    let handler: Handler = Arc::new(move |request: RawRequest| {
+        let taken = taken.clone();
+        Box::pin(async move {
+            if request.path != "/signals/" {
+                return Answer::empty(404);
+            }
+            let secret = request.header("x-secret-key").unwrap_or_default().to_owned();
+            taken.lock().unwrap().push((secret, request.json().unwrap()));
+            Answer::empty(204)
+        })
+    });
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    Server::serve(listener, handler).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_webhooks_receiver_missed_is_told_after_a_crash_in_order() {
+    let port = free_port();
+    let installation = format!(
+        "[installations.backend]\nbot = \"support\"\nconnector = \"chat\"\n[installations.backend.config]\n\
+         webhook_url = \"http://127.0.0.1:{port}/signals\"\nwebhook_secret = \"${{HOOK_SECRET}}\"\n"
+    );
+    let config = format!("{}{installation}", bot("kind = \"echo\""));
+    let (mut spec, _folder) = GatewaySpec::temporary(&config).unwrap();
+    spec.env.push(("HOOK_SECRET".into(), "a secret of the receiver".into()));
+    let gateway = spec.start().await.unwrap_or_else(|error| panic!("{error:#}"));
+    let base = format!("{}/chat/backend", gateway.spec.public());
+    let made = client::post_json(&format!("{base}/users"), &[], &json!({ "id": "ada" })).await.unwrap();
+    let headers = [("x-user-key".to_owned(), made.json()["key"].as_str().unwrap().to_owned())];
+    client::post_json(&format!("{base}/conversations"), &headers, &json!({ "id": "room" })).await.unwrap();
+    // Nobody listens there yet, and the chat does not wait for that.
+    for number in 0..10 {
+        let payload = json!({ "type": "text", "text": number.to_string() });
+        let new = json!({ "conversationId": "room", "payload": payload });
+        let said = client::post_json(&format!("{base}/messages"), &headers, &new).await.unwrap();
+        assert_eq!(said.status, 201, "{}", said.text());
+    }
+    let listed = async || {
+        let path = format!("{base}/conversations/room/messages");
+        let listed = client::get(&path, &headers).await.unwrap().json()["messages"].clone();
+        let mut ids: Vec<String> =
+            listed.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let echoed = async {
+        while listed().await.len() < 20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(SOON, echoed).await.expect("the bot did not answer");
+    let spec = gateway.kill().unwrap();
+    let taken = Taken::default();
+    let _receiver = receiver(port, &taken).await;
+    let gateway = spec.start().await.unwrap_or_else(|error| panic!("{error:#}"));
+    let ids = || {
+        let taken = taken.lock().unwrap();
+        let mut ids = Vec::new();
+        for (secret, signal) in taken.iter() {
+            assert_eq!(
+                (secret.as_str(), &signal["type"]),
+                ("a secret of the receiver", &json!("message_created"))
+            );
+            let id = signal["data"]["id"].as_str().unwrap().to_owned();
+            // Told twice is allowed, directly behind the first time.
+            if ids.last() != Some(&id) {
+                ids.push(id);
+            }
+        }
+        ids
+    };
+    let all = async {
+        while ids().len() < 20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(SOON, all).await.is_ok(), "{:?}\n{}", ids(), gateway.spec.log());
+    let order = |ids: &[String], from: &str| -> Vec<String> {
+        let taken = taken.lock().unwrap();
+        let text = |id: &str| {
+            let found = taken.iter().find(|(_, signal)| signal["data"]["id"] == id).map(|(_, signal)| signal);
+            let data = &found.unwrap()["data"];
+            (data["isBot"] == (from == "bot")).then(|| data["payload"]["text"].as_str().unwrap().to_owned())
+        };
+        ids.iter().filter_map(|id| text(id)).collect()
+    };
+    let told = ids();
+    let numbers: Vec<String> = (0..10).map(|number: u32| number.to_string()).collect();
+    assert_eq!(order(&told, "ada"), numbers);
+    assert_eq!(order(&told, "bot").len(), 10);
+    let mut sorted = told;
+    sorted.sort();
+    assert_eq!(sorted, listed().await);
 }
 
 /// The next text frame that a server sends, as JSON.

@@ -217,6 +217,9 @@ async fn pages_for_machines_are_there() {
         let reply = portico_tests::sim::client::get(&format!("{public}{path}"), &[]).await.unwrap();
         assert_eq!((reply.status, reply.header("content-type")), (200, "application/json"), "{path}");
     }
+    // Browsers ask every host for one, and need not ask again.
+    let icon = portico_tests::sim::client::get(&format!("{public}/favicon.ico"), &[]).await.unwrap();
+    assert_eq!((icon.status, icon.header("cache-control")), (204, "public, max-age=604800"));
     scene.accepted("slack", &scene.slack_text(SLACK_DM, "hello")).await;
     scene.nth_event(1).await;
     let metrics = portico_tests::sim::client::get(&format!("{public}/metrics"), &[]).await.unwrap();

@@ -2,6 +2,7 @@
 
 mod actions;
 mod config;
+mod tell;
 
 #[cfg(test)]
 mod tests;
@@ -9,9 +10,10 @@ mod tests;
 use std::sync::{Arc, LazyLock};
 
 use portico_contract::{
-    ActionCall, Connector, Context, Fault, FaultCode, Host, HttpAnswer, InboundRequest, Manifest,
-    OutboundMessage, Outcome, Turn,
+    ActionCall, Connector, Context, Fault, FaultCode, Host, HttpAnswer, InboundRequest, Manifest, Outcome,
+    TELL_SIGNAL, Turn,
 };
+use portico_kit::sequence::Sequence;
 use serde_json::Value;
 
 #[expect(clippy::expect_used, reason = "the manifest is part of the program, and a test reads it")]
@@ -44,24 +46,25 @@ impl Connector for Chat {
         }
     }
 
-    fn unregister(&self, _: &dyn Host, _: &Context) -> Result<Turn, Fault> {
-        Ok(Turn::done(Outcome::Nothing))
-    }
-
     fn webhook(&self, _: &dyn Host, _: &Context, _: &InboundRequest) -> Result<Turn, Fault> {
         // Apps are served by the gateway itself, at /chat/<installation>.
         Err(Fault::new(FaultCode::NotFound, "a chat has no webhooks; apps call /chat/<installation>"))
     }
 
-    fn deliver(&self, _: &dyn Host, _: &Context, _: OutboundMessage) -> Result<Turn, Fault> {
-        Err(Fault::new(FaultCode::Bug, "a live connector has nothing to deliver: the gateway shows messages"))
+    fn act(&self, host: &dyn Host, ctx: &Context, call: ActionCall) -> Result<Turn, Fault> {
+        match call.name.as_str() {
+            TELL_SIGNAL => tell::tell(host, &*config::read(ctx)?, &call),
+            _ => actions::act(&call),
+        }
     }
 
-    fn act(&self, _: &dyn Host, _: &Context, call: ActionCall) -> Result<Turn, Fault> {
-        actions::act(&call)
-    }
-
-    fn resume(&self, _: &dyn Host, _: &Context, _: &[u8], _: Vec<HttpAnswer>) -> Result<Turn, Fault> {
-        Err(Fault::new(FaultCode::Bug, "a chat sends no requests, so nothing can answer them"))
+    fn resume(
+        &self,
+        _: &dyn Host,
+        _: &Context,
+        memo: &[u8],
+        answers: Vec<HttpAnswer>,
+    ) -> Result<Turn, Fault> {
+        Sequence::from_memo(memo)?.resume(&answers, |_, answer| tell::read(answer))
     }
 }

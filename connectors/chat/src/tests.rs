@@ -1,10 +1,12 @@
 //! What the chat connector promises: its manifest, its configuration, its two actions.
 
-use portico_contract::{ActionCall, Effect, FaultCode, Next, Outcome, Tags, Thread};
-use portico_suite::{TestContext, TestHost};
+use portico_contract::{
+    ActionCall, Effect, FaultCode, Next, Outcome, TELL_SIGNAL, Tags, Thread, TransportFailure,
+};
+use portico_suite::{Answer, Job, Run, TestContext, TestHost, json_answer, run, script, text_answer};
 use serde_json::{Value, json};
 
-use crate::{MANIFEST, config, connector};
+use crate::{Chat, MANIFEST, config, connector};
 
 fn call(name: &str, input: Value) -> Result<portico_contract::Turn, portico_contract::Fault> {
     let thread = Thread::new("channel", &["fid"], Tags::new().with("fid", "room-1"));
@@ -52,6 +54,12 @@ fn origins_are_origins() {
         assert_eq!(faults[0].field.as_deref(), Some("/allowed_origins/1"));
     }
     assert_eq!(config::check(&json!({ "encryptionkey": "x" })).len(), 1);
+    for bad in ["app.example", "ftp://app.example", "https://u:p@app.example", "https://app.example/?a=1"] {
+        let faults = config::check(&json!({ "webhook_url": bad }));
+        assert_eq!(faults[0].field.as_deref(), Some("/webhook_url"), "{bad}");
+        assert!(!faults[0].message.contains("u:p"));
+    }
+    assert!(config::check(&json!({ "webhook_url": "https://app.example/in" })).is_empty());
 }
 
 #[test]
@@ -101,4 +109,57 @@ fn there_is_nothing_to_call_and_nothing_to_deliver() {
     assert!(connector().register(&host, &ctx).is_ok());
     assert!(connector().unregister(&host, &ctx).is_ok());
     assert_eq!(connector().resume(&host, &ctx, b"", Vec::new()).unwrap_err().code, FaultCode::Bug);
+}
+
+fn tell(host: &TestHost, address: &str, signal: Value, answer: Answer) -> Run {
+    let call = ActionCall {
+        name: TELL_SIGNAL.into(),
+        input: json!({ "signal": signal }),
+        thread: None,
+        message: None,
+        idempotency_key: "k".into(),
+    };
+    run(&Chat, host, &TestContext::with(json!({ "webhook_url": address })), Job::Act(call), script([answer]))
+}
+
+#[test]
+fn a_signal_is_posted_as_it_is_with_the_secret_that_only_its_host_gets() {
+    let host = TestHost::new(&MANIFEST).secret("webhook_secret", "s");
+    let signal = json!({ "type": "message_created", "data": { "id": "m" } });
+    for address in ["https://app.example/in", "https://app.example/in/"] {
+        let done = tell(&host, address, signal.clone(), Ok(text_answer(204, "")));
+        done.delivered();
+        let request = &done.requests[0];
+        assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", "https://app.example/in/"));
+        assert!(request.headers.iter().any(|field| field.name == "x-secret-key"));
+        assert_eq!((request.slots[0].secret.as_str(), done.json(0)), ("webhook_secret", signal.clone()));
+    }
+    let done = tell(&TestHost::new(&MANIFEST), "https://app.example", signal, Ok(text_answer(200, "ok")));
+    assert!(done.requests[0].slots.is_empty());
+    assert!(done.requests[0].headers.iter().all(|field| field.name != "x-secret-key"));
+}
+
+#[test]
+fn an_answer_says_whether_to_tell_it_again() {
+    let host = TestHost::new(&MANIFEST);
+    let fault = |answer| tell(&host, "https://app.example", json!({}), answer).fault().code;
+    for status in [401, 403, 408, 429, 500, 503] {
+        assert_eq!(fault(Ok(json_answer(status, json!({})))), FaultCode::Unavailable, "{status}");
+    }
+    for status in [301, 400, 404, 410, 422] {
+        assert_eq!(fault(Ok(json_answer(status, json!({})))), FaultCode::Rejected, "{status}");
+    }
+    assert_eq!(fault(Err(TransportFailure::TimedOut)), FaultCode::Unavailable);
+    assert_eq!(fault(Err(TransportFailure::Denied)), FaultCode::Rejected);
+    let busy = portico_contract::InboundResponse {
+        headers: vec![portico_contract::Field::new("retry-after", "7")],
+        ..text_answer(503, "")
+    };
+    let told = tell(&host, "https://app.example", json!({}), Ok(busy));
+    assert_eq!(told.fault().retry_after_ms, Some(7_000));
+    assert_eq!(
+        tell(&host, "https://app.example", json!(5), Ok(text_answer(200, ""))).fault().code,
+        FaultCode::BadInput
+    );
+    assert_eq!(call(TELL_SIGNAL, json!({ "signal": {} })).unwrap_err().code, FaultCode::BadConfig);
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     ActionCall, Fault, FaultCode, Host, HttpAnswer, InboundRequest, InstallationId, Manifest, Millis,
-    OutboundMessage, RunId, Turn,
+    OutboundMessage, Outcome, RunId, Turn,
 };
 
 /// A timer that is due.
@@ -90,11 +90,14 @@ pub trait Connector: Send + Sync + 'static {
     /// A [`Fault`]; the installation then needs attention.
     fn register(&self, host: &dyn Host, ctx: &Context) -> Result<Turn, Fault>;
 
-    /// The installation is going away.
+    /// The installation is going away. Without this nobody has to be told.
     ///
     /// # Errors
     /// A [`Fault`]; after three tries it is logged and does not block removal.
-    fn unregister(&self, host: &dyn Host, ctx: &Context) -> Result<Turn, Fault>;
+    fn unregister(&self, host: &dyn Host, ctx: &Context) -> Result<Turn, Fault> {
+        let _ = (host, ctx);
+        Ok(Turn::done(Outcome::Nothing))
+    }
 
     /// A request arrived at the installation's address. Required checks have passed.
     ///
@@ -102,11 +105,17 @@ pub trait Connector: Send + Sync + 'static {
     /// A [`Fault`], whose code chooses the caller's status; `unreadable` keeps the request raw.
     fn webhook(&self, host: &dyn Host, ctx: &Context, request: &InboundRequest) -> Result<Turn, Fault>;
 
-    /// A message waits in the outbox.
+    /// A message waits in the outbox. Only a live connector goes without this.
     ///
     /// # Errors
     /// A [`Fault`], whose code chooses what the outbox does next.
-    fn deliver(&self, host: &dyn Host, ctx: &Context, message: OutboundMessage) -> Result<Turn, Fault>;
+    fn deliver(&self, host: &dyn Host, ctx: &Context, message: OutboundMessage) -> Result<Turn, Fault> {
+        let _ = (host, ctx, message);
+        Err(Fault::new(
+            FaultCode::Bug,
+            "messages of a live connector are shown by the gateway, not delivered",
+        ))
+    }
 
     /// A bot or operator calls an action.
     ///
@@ -124,7 +133,7 @@ pub trait Connector: Send + Sync + 'static {
     }
 
     /// The requests of the last `ask` were answered or failed. Also called on a later attempt, after the
-    /// same requests were sent again.
+    /// same requests were sent again. Only a connector that asks nobody goes without this.
     ///
     /// # Errors
     /// A [`Fault`], treated as by the job that began the run.
@@ -134,7 +143,10 @@ pub trait Connector: Send + Sync + 'static {
         ctx: &Context,
         memo: &[u8],
         answers: Vec<HttpAnswer>,
-    ) -> Result<Turn, Fault>;
+    ) -> Result<Turn, Fault> {
+        let _ = (host, ctx, memo, answers);
+        Err(Fault::new(FaultCode::Bug, "it asks nobody, so nothing can be answered"))
+    }
 }
 
 /// The connectors that are there, by name.

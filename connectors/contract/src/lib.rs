@@ -21,6 +21,7 @@ mod http_data;
 mod id;
 mod manifest;
 mod message;
+pub mod spelling;
 mod tags;
 mod turn;
 
@@ -41,10 +42,10 @@ pub use http_data::{
 pub use id::{BadId, BotId, ConversationId, EventId, InstallationId, MessageId, RunId, UserId, base32};
 pub use manifest::{
     ActionSpec, ChannelSpec, Check, CheckKind, Configuration, Encoding, EventSpec, HostRule, KindLimits,
-    Manifest, Pace, Permissions, Rate, SecretSpec, SecretUse, SignedTimestamp, StateSpec, TimerSpec,
-    WebhookSpec,
+    Manifest, Pace, Permissions, Rate, SecretSpec, SecretUse, SignalsTo, SignedTimestamp, StateSpec,
+    TimerSpec, WebhookSpec,
 };
-pub use message::{ActionCall, Delivered, MessageRef, OutboundMessage};
+pub use message::{ActionCall, Delivered, MessageRef, OutboundMessage, TELL_SIGNAL};
 pub use tags::Tags;
 pub use turn::{Ask, Effect, Next, Outcome, StateWrite, TimerSet, Turn, TurnResult};
 

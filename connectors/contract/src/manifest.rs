@@ -34,6 +34,9 @@ pub struct Manifest {
     /// conversation open, and `deliver` is never called.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub live: bool,
+    /// For live connectors: where what happens in the installation's conversations is told besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signals_to: Option<SignalsTo>,
     /// Kinds of conversation.
     #[serde(default)]
     pub channels: BTreeMap<String, ChannelSpec>,
@@ -93,6 +96,17 @@ pub enum SecretUse {
     Mac,
     /// Be compared with a candidate.
     Match,
+}
+
+/// Where what happens is told: each thing by the action [`crate::TELL_SIGNAL`], which no bot can call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SignalsTo {
+    /// JSON pointer of the option that names the address; an installation without it tells nobody.
+    pub address: String,
+    /// Actions of the bot that show an event which nobody keeps, each with the JSON pointer of its data in the
+    /// input: it is told, too.
+    #[serde(default)]
+    pub events: BTreeMap<String, String>,
 }
 
 /// A secret of an installation.

@@ -5,6 +5,10 @@ use serde_json::Value;
 
 use crate::{Content, MessageId, Party, Tags, Thread};
 
+/// The action by which the gateway has a live connector tell what happened to the address that its manifest names in
+/// `signals_to`. Input: `{ "signal": … }`, in the form that the installation's clients get.
+pub const TELL_SIGNAL: &str = "tellSignal";
+
 /// A message that waits in the outbox, as `deliver` gets it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutboundMessage {

@@ -1,6 +1,7 @@
 //! What an operator can set, and what is wrong with it beyond the manifest's schema. `identity_secret` is not here:
 //! secrets never reach a connector.
 
+use portico_contract::spelling::{camel_case, snake_case};
 use portico_contract::{Fault, FaultCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -118,35 +119,4 @@ fn wrong_origin(text: &str) -> Option<String> {
         (true, Some(Host::Domain(host))) if host.contains('.') => None,
         _ => Some(format!("'{}' covers too much; {FORM}", shown(text))),
     }
-}
-
-fn snake_case(key: &str) -> String {
-    let mut out = String::with_capacity(key.len() + 4);
-    for letter in key.chars() {
-        if letter.is_ascii_uppercase() {
-            if !out.is_empty() {
-                out.push('_');
-            }
-            out.push(letter.to_ascii_lowercase());
-        } else {
-            out.push(letter);
-        }
-    }
-    out
-}
-
-fn camel_case(key: &str) -> String {
-    let mut out = String::with_capacity(key.len());
-    let mut up = false;
-    for letter in key.chars() {
-        match letter {
-            '_' => up = true,
-            letter if up => {
-                out.push(letter.to_ascii_uppercase());
-                up = false;
-            }
-            letter => out.push(letter),
-        }
-    }
-    out
 }

@@ -9,8 +9,7 @@ mod tests;
 use std::sync::{Arc, LazyLock};
 
 use portico_contract::{
-    ActionCall, Connector, Context, Fault, FaultCode, Host, HttpAnswer, InboundRequest, Manifest,
-    OutboundMessage, Outcome, Turn,
+    ActionCall, Connector, Context, Fault, FaultCode, Host, InboundRequest, Manifest, Outcome, Turn,
 };
 use serde_json::Value;
 
@@ -42,10 +41,6 @@ impl Connector for Webchat {
         Ok(Turn::done(Outcome::Nothing))
     }
 
-    fn unregister(&self, _: &dyn Host, _: &Context) -> Result<Turn, Fault> {
-        Ok(Turn::done(Outcome::Nothing))
-    }
-
     fn webhook(&self, _: &dyn Host, _: &Context, _: &InboundRequest) -> Result<Turn, Fault> {
         Err(Fault::new(
             FaultCode::Unsupported,
@@ -53,15 +48,7 @@ impl Connector for Webchat {
         ))
     }
 
-    fn deliver(&self, _: &dyn Host, _: &Context, _: OutboundMessage) -> Result<Turn, Fault> {
-        Err(Fault::new(FaultCode::Bug, "messages of a live channel are shown, not delivered"))
-    }
-
     fn act(&self, _: &dyn Host, _: &Context, call: ActionCall) -> Result<Turn, Fault> {
         actions::act(call)
-    }
-
-    fn resume(&self, _: &dyn Host, _: &Context, _: &[u8], _: Vec<HttpAnswer>) -> Result<Turn, Fault> {
-        Err(Fault::new(FaultCode::Bug, "webchat asks nobody, so nothing can be answered"))
     }
 }

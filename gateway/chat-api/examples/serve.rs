@@ -23,7 +23,7 @@ async fn main() -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(&address).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let folder = tempfile::tempdir()?;
-    let parts = world::parts(folder.path(), &url, &["*"]).await?;
+    let parts = world::parts(folder.path(), &url, &["*"], None).await?;
     let server = axum::serve(listener, portico_chat_api::router(parts.api.clone()));
     tokio::select! {
         ended = server => ended?,

@@ -1,9 +1,8 @@
 //! Bodies: read under their cap, and named by field when they do not fit.
 
 use axum::extract::{FromRequest, Request};
-use http::header::CONTENT_ENCODING;
 use portico_problem::{Kind, Problem};
-use portico_serve::body::read;
+use portico_serve::body::{json_of, plain};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::{Map, Value};
 
@@ -16,16 +15,8 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
-        if request.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-            return Err(Problem::new(
-                Kind::UnsupportedMediaType,
-                "content-encoding: send the body as it is, without compression",
-            ));
-        }
-        let bytes = read(request.into_body(), api.limits.body).await?;
-        // Clients send `{}` where there is nothing to say, or nothing.
-        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        let mut reader = serde_json::Deserializer::from_slice(text);
+        let bytes = plain(request, api.limits.body).await?;
+        let mut reader = serde_json::Deserializer::from_slice(json_of(&bytes));
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let path = error.path().to_string();
             let reason = kind_only(&error.into_inner());

@@ -6,7 +6,10 @@ mod events;
 mod ids;
 mod listen;
 mod messages;
+mod openapi;
 mod participants;
+pub(crate) mod shapes;
+mod signals;
 mod users;
 mod wire;
 
@@ -14,12 +17,15 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::MethodFilter;
 use axum::{Json, Router};
 use portico_problem::Problem;
+use portico_serve::observe::Routes;
 use serde_json::{Value, json};
 
 use crate::Api;
 use crate::front::{Surface, front};
-use crate::observe::Routes;
 use crate::problems::unknown;
+
+pub use openapi::openapi;
+pub use signals::ChatSignals;
 
 /// An answer, or why there is none.
 pub(crate) type Answer = Result<Json<Value>, Problem>;
@@ -31,9 +37,11 @@ pub(crate) fn router(api: &Api) -> Router {
     const PUT: MethodFilter = MethodFilter::PUT;
     const DELETE: MethodFilter = MethodFilter::DELETE;
     let participant = "/conversations/{id}/participants/{user}";
-    Routes::new(api, "/chat/{installation}")
+    Routes::new(api.metrics.clone(), api.limits.body, "/chat/{installation}")
+        .that_upgrade()
         .at(GET, "/hello", "chat:hello", hello)
         .at(GET, "/hello/", "chat:hello", hello)
+        .at(GET, "/openapi.json", "chat:openapi", openapi::get)
         .at(POST, "/users", "chat:createUser", users::create)
         .at(POST, "/users/get-or-create", "chat:getOrCreateUser", users::get_or_create)
         .at(GET, "/users/me", "chat:getUser", users::get)

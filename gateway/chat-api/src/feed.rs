@@ -4,16 +4,23 @@
 //! may not listen any more, its key's time is over, or the gateway goes down.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portico_live::{Heard, Listener, Shown, Signal};
-use serde_json::Value;
+use portico_contract::ConversationId;
+use portico_live::{Bounds, Heard, Listener, Shown, Signal};
+use portico_problem::Problem;
+use portico_telemetry::metrics::{Held, LiveMetrics, Road};
+use portico_turns::Installation;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::front::Surface;
 use crate::pace::Seat;
 use crate::shared::Holder;
+use crate::{Api, problems, sse};
 
 /// What an API makes of something heard.
 #[derive(Debug, Default)]
@@ -30,6 +37,19 @@ impl From<Vec<Value>> for Said {
     }
 }
 
+/// A signal of a type.
+pub(crate) fn signal(kind: &str, data: Value) -> Value {
+    json!({ "type": kind, "data": data })
+}
+
+/// Data as an object, which the clients insist on.
+pub(crate) fn object(data: &Value) -> Value {
+    match data {
+        Value::Object(_) => data.clone(),
+        other => json!({ "value": other }),
+    }
+}
+
 /// An API's forms.
 #[async_trait]
 pub(crate) trait Wire: Send {
@@ -40,24 +60,41 @@ pub(crate) trait Wire: Send {
     async fn signal(&mut self, signal: &Signal) -> Said;
 }
 
-/// The seats that a stream holds while it is open.
-pub(crate) type Seated = (Seat<Holder>, Seat<u128>);
+/// Who opens a stream.
+pub(crate) struct Opener {
+    pub(crate) surface: Surface,
+    pub(crate) at: Arc<Installation>,
+    pub(crate) holder: Holder,
+    pub(crate) address: u128,
+    /// When the holder's key ends, in seconds since 1970.
+    pub(crate) until: Option<u64>,
+}
+
+/// What a stream holds while it is open.
+struct Seated {
+    _user: Seat<Holder>,
+    _address: Seat<u128>,
+    _counted: Held,
+}
 
 /// A stream.
 pub(crate) struct Feed {
-    pub(crate) listener: Listener,
-    pub(crate) wire: Box<dyn Wire>,
-    pub(crate) stop: CancellationToken,
+    listener: Listener,
+    wire: Box<dyn Wire>,
+    stop: CancellationToken,
     /// How long nothing may be said.
-    pub(crate) quiet: Duration,
+    quiet: Duration,
     /// When the holder's key ends, in seconds since 1970.
-    pub(crate) until: Option<u64>,
+    until: Option<u64>,
     /// Said before anything that is heard.
     pub(crate) waiting: VecDeque<Value>,
-    pub(crate) seats: Option<Seated>,
+    seats: Option<Seated>,
+    metrics: Arc<LiveMetrics>,
+    /// How long its reader may take nothing.
+    pub(crate) patience: Duration,
     /// Heard, and not made into signals yet: making them may be broken off.
-    pub(crate) heard: Option<Heard>,
-    pub(crate) ended: bool,
+    heard: Option<Heard>,
+    ended: bool,
 }
 
 /// What comes next.
@@ -69,6 +106,55 @@ pub(crate) enum Frame {
 }
 
 impl Feed {
+    /// What happens in a conversation from now on.
+    ///
+    /// # Errors
+    /// `RateLimited` when the holder or the address has too many streams open, and the store's.
+    pub(crate) async fn open(
+        api: &Api,
+        opener: Opener,
+        conversation: ConversationId,
+        wire: impl Wire + 'static,
+    ) -> Result<Self, Problem> {
+        let Opener { surface, at, holder, address, until } = opener;
+        let metrics = api.metrics.live(at.id.as_str());
+        let seats = Seated {
+            _user: api.user_seats.take(holder, api.limits.user_streams)?,
+            _address: api.address_seats[surface.index()].take(address, api.address_streams(surface))?,
+            _counted: metrics.open(Road::Listen),
+        };
+        // First listen, then look how far the stream is: what comes between is not lost.
+        let listener = api.live.listen(&at, conversation, Bounds::default());
+        let head = api.live.head(&at, conversation).await.map_err(problems::live)?;
+        Ok(Self {
+            listener: listener.after(head.last),
+            wire: Box::new(wire),
+            stop: api.stop.clone(),
+            quiet: sse::QUIET,
+            until,
+            waiting: VecDeque::new(),
+            seats: Some(seats),
+            metrics,
+            patience: api.limits.slow_reader,
+            heard: None,
+            ended: false,
+        })
+    }
+
+    /// The same over a WebSocket, which may be silent for so long.
+    pub(crate) fn over_socket(mut self, quiet: Duration) -> Self {
+        self.quiet = quiet;
+        if let Some(seats) = &mut self.seats {
+            seats._counted = self.metrics.open(Road::ListenSocket);
+        }
+        self
+    }
+
+    /// Counts that its reader read nothing for too long.
+    pub(crate) fn count_slow(&self) {
+        self.metrics.slow.inc();
+    }
+
     /// Waits for what comes next; `None` at the end. May be dropped while it waits: nothing is lost by that.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         let ping = Instant::now() + self.quiet;

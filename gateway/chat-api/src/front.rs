@@ -16,11 +16,12 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use portico_problem::{Kind, Problem};
+use portico_serve::origin;
 use portico_turns::Installation;
 use serde_json::Value;
 
 use crate::problems::{forbidden, not_found};
-use crate::{Api, Shared, origin};
+use crate::{Api, Shared};
 
 /// Which of the two APIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

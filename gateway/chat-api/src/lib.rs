@@ -15,8 +15,6 @@ mod body;
 mod chat;
 mod feed;
 mod front;
-mod observe;
-mod origin;
 mod pace;
 mod page;
 mod path;
@@ -43,6 +41,7 @@ use portico_store::{Files, Store, StoreError};
 use portico_telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
+pub use chat::{ChatSignals, openapi};
 pub(crate) use shared::{Api, Shared};
 
 /// So many calls in so long.
@@ -79,6 +78,8 @@ pub struct ChatLimits {
     pub chat_streams: usize,
     /// Streams that one address may hold open to a webchat.
     pub webchat_streams: usize,
+    /// How long a reader of a WebSocket may take nothing before it is cut.
+    pub slow_reader: Duration,
 }
 
 impl Default for ChatLimits {
@@ -95,6 +96,7 @@ impl Default for ChatLimits {
             user_streams: 50,
             chat_streams: 2000,
             webchat_streams: 50,
+            slow_reader: Duration::from_secs(20),
         }
     }
 }

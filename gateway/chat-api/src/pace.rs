@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,6 +11,8 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use parking_lot::Mutex;
 use portico_problem::{Kind, Problem};
+use portico_telemetry::Metrics;
+use portico_telemetry::metrics::Limit;
 
 use crate::Rate;
 
@@ -22,15 +23,16 @@ const TIDY: u32 = 4096;
 pub(crate) struct Pace<K: Hash + Eq + Clone> {
     limiter: DefaultKeyedRateLimiter<K>,
     calls: AtomicU32,
+    metrics: Arc<Metrics>,
 }
 
 impl<K: Hash + Eq + Clone> Pace<K> {
-    pub(crate) fn new(rate: Rate) -> Self {
+    pub(crate) fn new(rate: Rate, metrics: Arc<Metrics>) -> Self {
         let period = (rate.per / rate.count.max(1)).max(Duration::from_nanos(1));
         let burst = NonZeroU32::new(rate.burst).unwrap_or(NonZeroU32::MIN);
         // Only a period of nought is refused.
         let quota = Quota::with_period(period).unwrap_or(Quota::per_second(NonZeroU32::MIN));
-        Self { limiter: RateLimiter::keyed(quota.allow_burst(burst)), calls: AtomicU32::new(0) }
+        Self { limiter: RateLimiter::keyed(quota.allow_burst(burst)), calls: AtomicU32::new(0), metrics }
     }
 
     /// Counts a call.
@@ -44,6 +46,7 @@ impl<K: Hash + Eq + Clone> Pace<K> {
             self.limiter.shrink_to_fit();
         }
         self.limiter.check_key(caller).map_err(|wait| {
+            self.metrics.limits.inc(Limit::Visitor);
             let wait = wait.wait_time_from(DefaultClock::default().now());
             let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
             Problem::new(Kind::RateLimited, "too many calls; slow down").retry_after(seconds)
@@ -51,33 +54,28 @@ impl<K: Hash + Eq + Clone> Pace<K> {
     }
 }
 
-/// What an address counts under: itself, or its /64 for IPv6, since one host has a whole /64.
-pub(crate) fn bucket(address: IpAddr) -> u128 {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(v6) => v6.to_bits() & !u128::from(u64::MAX),
-    }
-}
-
 /// Streams that are open, for each holder.
 #[derive(Clone)]
-pub(crate) struct Seats<K: Hash + Eq + Clone>(Arc<Mutex<HashMap<K, usize>>>);
-
-impl<K: Hash + Eq + Clone> Default for Seats<K> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
+pub(crate) struct Seats<K: Hash + Eq + Clone> {
+    taken: Arc<Mutex<HashMap<K, usize>>>,
+    metrics: Arc<Metrics>,
 }
 
 impl<K: Hash + Eq + Clone> Seats<K> {
+    /// Seats that are all free.
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { taken: Arc::default(), metrics }
+    }
+
     /// Takes a seat, free again when the answer is dropped.
     ///
     /// # Errors
     /// `RateLimited` when all seats of the holder are taken.
     pub(crate) fn take(&self, holder: K, most: usize) -> Result<Seat<K>, Problem> {
-        let mut taken = self.0.lock();
+        let mut taken = self.taken.lock();
         let count = taken.entry(holder.clone()).or_default();
         if *count >= most {
+            self.metrics.limits.inc(Limit::Streams);
             let reason = format!("at most {most} open streams are allowed; close one first");
             return Err(Problem::new(Kind::RateLimited, reason).retry_after(5));
         }
@@ -94,7 +92,7 @@ pub(crate) struct Seat<K: Hash + Eq + Clone> {
 
 impl<K: Hash + Eq + Clone> Drop for Seat<K> {
     fn drop(&mut self) {
-        let mut taken = self.of.0.lock();
+        let mut taken = self.of.taken.lock();
         if let Some(count) = taken.get_mut(&self.holder) {
             *count -= 1;
             if *count == 0 {
@@ -110,16 +108,18 @@ mod tests {
 
     #[test]
     fn a_caller_is_told_when_to_come_back_and_others_go_on() {
-        let pace = Pace::new(Rate { count: 1, per: Duration::from_secs(60), burst: 2 });
+        let metrics = Arc::new(Metrics::new());
+        let pace = Pace::new(Rate { count: 1, per: Duration::from_secs(60), burst: 2 }, metrics.clone());
         assert!(pace.check(&1).is_ok() && pace.check(&1).is_ok());
         let problem = pace.check(&1).unwrap_err();
         assert_eq!(problem.kind(), Kind::RateLimited);
         assert!(pace.check(&2).is_ok());
+        assert_eq!(metrics.limits.get(Limit::Visitor), 1);
     }
 
     #[test]
     fn a_seat_is_free_again_when_its_stream_ends() {
-        let seats = Seats::default();
+        let seats = Seats::new(Arc::default());
         let first = seats.take("a", 2).unwrap();
         let second = seats.take("a", 2).unwrap();
         assert!(seats.take("a", 2).is_err());
@@ -127,14 +127,7 @@ mod tests {
         drop(first);
         assert!(seats.take("a", 2).is_ok());
         drop(second);
-        assert!(seats.0.lock().is_empty());
-    }
-
-    #[test]
-    fn one_host_has_a_whole_network_of_addresses() {
-        let of = |text: &str| bucket(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(of("1.2.3.4"), of("::ffff:1.2.3.4"));
+        assert!(seats.taken.lock().is_empty());
+        assert_eq!(seats.metrics.limits.get(Limit::Streams), 1);
     }
 }

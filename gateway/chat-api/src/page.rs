@@ -3,8 +3,12 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Uri;
+use portico_contract::ConversationId;
 use portico_problem::{Kind, Problem};
+use portico_serve::store_problem;
 use portico_store::Key;
+use portico_store::records::{Message, MessageFilter};
+use portico_turns::Installation;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
@@ -44,6 +48,25 @@ pub(crate) fn meta(api: &Shared, list: &str, next: Option<&Key>) -> Value {
     let mut token = mac(api, list, &cursor.0).to_vec();
     token.extend_from_slice(&cursor.0);
     json!({ "nextToken": URL_SAFE_NO_PAD.encode(token) })
+}
+
+/// A page of a conversation's messages, newest first, and the `meta` of the answer.
+///
+/// # Errors
+/// `InvalidQuery` for a token of another list, and the store's.
+pub(crate) async fn messages(
+    api: &Shared,
+    at: &Installation,
+    conversation: ConversationId,
+    uri: &Uri,
+) -> Result<(Vec<Message>, Value), Problem> {
+    let name = format!("{} messages of {conversation}", at.id);
+    let cursor = cursor(api, uri, &name)?;
+    let all = MessageFilter::default();
+    let found = api.records(at).messages(conversation, &all, cursor, SIZE).await;
+    let found = found.map_err(|error| store_problem(&error))?;
+    let meta = meta(api, &name, found.next.as_ref());
+    Ok((found.items.into_iter().map(|row| row.value).collect(), meta))
 }
 
 fn mac(api: &Shared, list: &str, cursor: &[u8]) -> [u8; MAC] {

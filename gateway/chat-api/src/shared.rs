@@ -4,11 +4,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use http::Extensions;
+use portico_serve::address::bucket;
 use portico_store::records::Records;
 use portico_turns::Installation;
 use url::Url;
 
-use crate::pace::{Pace, Seats, bucket};
+use crate::pace::{Pace, Seats};
 use crate::{ChatApi, front::Surface};
 
 pub(crate) type Api = Arc<Shared>;
@@ -44,15 +45,21 @@ impl Shared {
     pub(crate) fn new(mut api: ChatApi) -> Self {
         api.public_url.truncate(api.public_url.trim_end_matches('/').len());
         let limits = &api.limits;
+        let pace = |rate| Pace::new(rate, api.metrics.clone());
+        let (addresses, new_users) = (
+            [limits.chat_address, limits.webchat_address].map(pace),
+            [limits.chat_users, limits.webchat_users].map(pace),
+        );
+        let seats = || Seats::new(api.metrics.clone());
         Self {
             page_key: (api.keys)("chat-api pages"),
             file_key: (api.keys)("chat-api files"),
             own_origin: Url::parse(&api.public_url).ok().map(|url| url.origin().ascii_serialization()),
-            users: Pace::new(limits.user),
-            addresses: [Pace::new(limits.chat_address), Pace::new(limits.webchat_address)],
-            new_users: [Pace::new(limits.chat_users), Pace::new(limits.webchat_users)],
-            user_seats: Seats::default(),
-            address_seats: Default::default(),
+            users: Pace::new(limits.user, api.metrics.clone()),
+            addresses,
+            new_users,
+            user_seats: Seats::new(api.metrics.clone()),
+            address_seats: [seats(), seats()],
             api,
         }
     }

@@ -19,8 +19,6 @@ use crate::feed::{Feed, Frame};
 
 /// How long a socket may be silent.
 const QUIET: Duration = Duration::from_secs(25);
-/// How long a frame may wait for its reader before the socket is given up.
-const WRITE: Duration = Duration::from_secs(20);
 /// Largest frame that is read, in bytes; nothing is expected.
 const FRAME: usize = 4096;
 
@@ -38,7 +36,7 @@ fn has(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
 ///
 /// # Errors
 /// `InvalidPayload` when the request is no proper question for a WebSocket.
-pub(crate) fn answer(mut request: Request, mut feed: Feed) -> Result<Response, Problem> {
+pub(crate) fn answer(mut request: Request, feed: Feed) -> Result<Response, Problem> {
     let refuse = |why: &str| Problem::new(Kind::InvalidPayload, why);
     let headers = request.headers();
     if !has(headers, CONNECTION, "upgrade") || request.method() != http::Method::GET {
@@ -52,7 +50,7 @@ pub(crate) fn answer(mut request: Request, mut feed: Feed) -> Result<Response, P
     let accept = derive_accept_key(key.ok_or_else(|| refuse("sec-websocket-key: is missing"))?.as_bytes());
     let accept = HeaderValue::from_str(&accept).map_err(|_| refuse("sec-websocket-key: is malformed"))?;
     let upgraded = hyper::upgrade::on(&mut request);
-    feed.quiet = QUIET;
+    let feed = feed.over_socket(QUIET);
     tokio::spawn(async move {
         // The other side may leave before its connection is handed over.
         if let Ok(upgraded) = upgraded.await {
@@ -91,11 +89,15 @@ where
                 _ => return,
             },
         };
-        let sent = tokio::time::timeout(WRITE, socket.send(Message::text(text))).await;
-        if !matches!(sent, Ok(Ok(()))) {
-            return;
+        match tokio::time::timeout(feed.patience, socket.send(Message::text(text))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            Err(_) => {
+                feed.count_slow();
+                return;
+            }
         }
     }
     // The stream is over; whether the other side hears it does not matter any more.
-    drop(tokio::time::timeout(WRITE, socket.close(None)).await);
+    drop(tokio::time::timeout(feed.patience, socket.close(None)).await);
 }

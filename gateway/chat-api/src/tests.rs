@@ -1,7 +1,9 @@
 //! Every operation over a store in memory, called as a client calls it.
 
 mod chat;
+mod hook;
 mod listening;
+mod openapi;
 mod origins;
 mod webchat;
 mod world;
@@ -56,8 +58,17 @@ impl World {
     }
 
     pub(crate) async fn with(origins: &[&str], change: impl FnOnce(&mut crate::ChatApi)) -> Self {
+        Self::of(origins, None, change).await
+    }
+
+    /// With a receiver for what happens at `backend`.
+    pub(crate) async fn hooked(address: &str) -> Self {
+        Self::of(&[], Some(address), |_| ()).await
+    }
+
+    async fn of(origins: &[&str], hook: Option<&str>, change: impl FnOnce(&mut crate::ChatApi)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut parts = world::parts(folder.path(), "http://gateway.test", origins).await.unwrap();
+        let mut parts = world::parts(folder.path(), "http://gateway.test", origins, hook).await.unwrap();
         change(&mut parts.api);
         let router = crate::router(parts.api.clone());
         Self { parts, router, _folder: folder }
@@ -103,6 +114,19 @@ impl World {
     pub(crate) async fn chat_conversation(&self, key: &str, body: Value) -> String {
         let made = self.post("/chat/backend/conversations", key, body).await.ok();
         text(&made["conversation"]["id"])
+    }
+
+    /// Waits until a line stands in the metrics.
+    pub(crate) async fn shows(&self, line: &str) {
+        let metrics = &self.parts.api.metrics;
+        let seen = async {
+            while !metrics.encode().lines().any(|shown| shown == line) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(20), seen).await.is_err() {
+            panic!("{line} is not in\n{}", metrics.encode());
+        }
     }
 
     /// Opens a stream.

@@ -1,21 +1,21 @@
 //! User keys: JWTs of one algorithm, HMAC with SHA-256, and no other.
 //!
-//! The header's `alg` is compared, never obeyed: `none`, RS256 and every other word is refused before anything
-//! else is read. `exp` and `nbf` count where they are there.
+//! [`jwt`] reads and makes them: the header's `alg` is compared, never obeyed, so `none`, RS256 and every other
+//! word is refused. `exp` and `nbf` count where they are there.
 //!
-//! Source: RFC 7515 (compact form), RFC 7519 (claims); Botpress protocol reference, section 6.1.
+//! Source: RFC 7519; Botpress protocol reference, section 6.1.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::sync::Arc;
+
 use hmac::{Hmac, KeyInit, Mac};
 use portico_contract::{Algorithm, Keyring};
+use portico_live::jwt::{self, Fault};
+use portico_turns::Installation;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 /// Longest key that is looked at, in bytes.
 const MAX: usize = 4096;
-/// How far two clocks may differ, in seconds.
-const LEEWAY: u64 = 60;
 
 /// What a key says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,20 +40,12 @@ struct Given {
     nbf: Option<f64>,
 }
 
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    /// Extensions that must be understood; there are none that are.
-    #[serde(default)]
-    crit: Option<serde_json::Value>,
-}
-
 /// Why a key is not good. Never the key itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadToken {
     #[error("it is no JWT")]
     Malformed,
-    #[error("its algorithm must be HS256")]
+    #[error("its algorithm must be HS256, without extensions")]
     Algorithm,
     #[error("its signature is wrong")]
     Signature,
@@ -65,23 +57,48 @@ pub(crate) enum BadToken {
     Early,
 }
 
+impl From<Fault> for BadToken {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Malformed(_) => Self::Malformed,
+            Fault::Algorithm | Fault::Extension => Self::Algorithm,
+            Fault::Signature => Self::Signature,
+            Fault::Claims | Fault::Missing(_) | Fault::Audience | Fault::Issuer => Self::Claims,
+            Fault::Expired => Self::Expired,
+            Fault::Early => Self::Early,
+        }
+    }
+}
+
+/// Whether a code is right for a text.
+type Check = Arc<dyn Fn(&[u8], &[u8]) -> bool + Send + Sync>;
+
 /// Who signs.
 pub(crate) enum Signer<'a> {
     /// The gateway, with a key of its own.
     Gateway(&'a [u8; 32]),
-    /// An operator's back end, with a secret of the installation.
-    Outside(&'a dyn Keyring, &'static str),
+    /// Somebody else, whose codes can be checked.
+    Outside(Check),
 }
 
 impl Signer<'_> {
-    fn checks(&self, parts: &[&[u8]], claimed: &[u8]) -> bool {
+    /// An operator's back end, with a secret of the installation, which stays in its keyring.
+    pub(crate) fn outside(at: &Arc<Installation>, secret: &'static str) -> Self {
+        let at = at.clone();
+        Self::Outside(Arc::new(move |text, code| {
+            at.secrets.check(secret, Algorithm::HmacSha256, &[text], code).unwrap_or(false)
+        }))
+    }
+
+    fn check(&self) -> Check {
         match self {
             Self::Gateway(key) => {
-                keyed(key.as_slice(), parts).is_some_and(|mac| mac.verify_slice(claimed).is_ok())
+                let key = **key;
+                Arc::new(move |text, code| {
+                    keyed(&key, &[text]).is_some_and(|mac| mac.verify_slice(code).is_ok())
+                })
             }
-            Self::Outside(keyring, secret) => {
-                keyring.check(secret, Algorithm::HmacSha256, parts, claimed).unwrap_or(false)
-            }
+            Self::Outside(check) => check.clone(),
         }
     }
 }
@@ -106,14 +123,7 @@ pub(crate) fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
 /// Makes a key that the gateway signs.
 pub(crate) fn make(key: &[u8; 32], claims: &Claims) -> String {
     // Claims are texts and numbers, which always have a JSON form.
-    let claims = serde_json::to_vec(claims).unwrap_or_default();
-    let signed = format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(br#"{"alg":"HS256","typ":"JWT"}"#),
-        URL_SAFE_NO_PAD.encode(claims)
-    );
-    let code = keyed(key, &[signed.as_bytes()]).map(|mac| mac.finalize().into_bytes());
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(code.unwrap_or_default()))
+    jwt::sign(claims, key).unwrap_or_default()
 }
 
 /// A key that is good.
@@ -130,27 +140,13 @@ pub(crate) fn read(token: &str, signer: &Signer<'_>, now: u64) -> Result<Good, B
     if token.len() > MAX {
         return Err(BadToken::Malformed);
     }
-    let (signed, code) = token.rsplit_once('.').ok_or(BadToken::Malformed)?;
-    let (header, claims) = signed.split_once('.').ok_or(BadToken::Malformed)?;
-    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| BadToken::Malformed);
-    let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| BadToken::Malformed)?;
-    if header.alg != "HS256" || header.crit.is_some() {
-        return Err(BadToken::Algorithm);
-    }
-    if !signer.checks(&[signed.as_bytes()], &decode(code)?) {
-        return Err(BadToken::Signature);
-    }
-    let given: Given = serde_json::from_slice(&decode(claims)?).map_err(|_| BadToken::Claims)?;
+    let check = signer.check();
+    let rules = jwt::rules(jsonwebtoken::Algorithm::HS256);
+    let given: Given = jwt::by_check(token, move |text, code| check(text, code), &rules)?;
     if given.id.is_empty() {
         return Err(BadToken::Claims);
     }
-    let (now, leeway) = (now as f64, LEEWAY as f64);
-    if given.exp.is_some_and(|exp| exp + leeway <= now) {
-        return Err(BadToken::Expired);
-    }
-    if given.nbf.is_some_and(|nbf| nbf > now + leeway) {
-        return Err(BadToken::Early);
-    }
+    jwt::in_time(given.exp, given.nbf, now as f64)?;
     Ok(Good { id: given.id, exp: given.exp.map(|exp| exp.max(0.0) as u64) })
 }
 

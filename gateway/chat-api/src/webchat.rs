@@ -20,11 +20,11 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::MethodFilter;
 use axum::{Json, Router};
 use portico_problem::Problem;
+use portico_serve::observe::Routes;
 use serde_json::{Value, json};
 
 use crate::Api;
 use crate::front::{At, Surface, front};
-use crate::observe::Routes;
 use crate::problems::unknown;
 
 pub(crate) use files::sweep;
@@ -40,7 +40,7 @@ pub(crate) fn router(api: &Api) -> Router {
     const DELETE: MethodFilter = MethodFilter::DELETE;
     let participant = "/conversations/{id}/participants/{user}";
     let (feedback, select) = ("/messages/{id}/feedback", "/messages/{id}/select");
-    Routes::new(api, "/webchat-api/{installation}")
+    Routes::new(api.metrics.clone(), api.limits.body, "/webchat-api/{installation}")
         .at(GET, "/initialize", "webchat:initialize", initialize::initialize)
         .at(POST, "/events", "webchat:createEvent", events::create)
         .at(GET, "/events/{id}", "webchat:getEvent", events::get)

@@ -30,7 +30,8 @@ pub use sections::admin::Admin;
 pub use sections::bots::{BotConfig, Core, CoreKind, OnDead};
 pub use sections::installations::{InstallationConfig, OnUnknown};
 pub use sections::limits::{
-    ApiLimits, BodyLimits, CoreLimits, EdgeLimits, LaneLimits, Limits, ProviderLimits, WebhookLimits,
+    ApiLimits, BodyLimits, ChatLimits, CoreLimits, EdgeLimits, LaneLimits, Limits, ProviderLimits,
+    WebchatLimits, WebhookLimits,
 };
 pub use sections::log::{Log, LogFormat};
 pub use sections::server::{Drain, Server, TlsFiles};

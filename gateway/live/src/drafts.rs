@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portico_contract::{ConversationId, MessageId, Millis, UserId};
+use portico_telemetry::metrics::{Gauge, Held};
 use portico_turns::{DraftRefused, DraftStep, Outlet};
 
 use crate::{Hub, LiveError, Signal, Speaker};
@@ -26,6 +27,8 @@ pub(crate) struct Growing {
     n: u64,
     began_at: Millis,
     grew_at: Millis,
+    /// However it ends, it is one less.
+    _counted: Held,
 }
 
 impl Growing {
@@ -45,13 +48,15 @@ impl Growing {
         }
     }
 
-    /// Makes a step of a draft among those of its conversation; gives what those who listen are told.
+    /// Makes a step of a draft among those of its conversation; gives what those who listen are told. `open` counts
+    /// drafts.
     pub(crate) fn step(
         drafts: &mut Vec<Self>,
         id: &str,
         by: &UserId,
         step: DraftStep,
         now: Millis,
+        open: &Gauge,
     ) -> Result<Option<Signal>, DraftRefused> {
         let place = drafts.iter().position(|draft| draft.id == id);
         if place.and_then(|place| drafts.get(place)).is_some_and(|draft| draft.by.user != by.as_str()) {
@@ -85,6 +90,7 @@ impl Growing {
                 n: 0,
                 began_at: now,
                 grew_at: now,
+                _counted: Held::of(open.clone()),
             });
         }
         let last = drafts.len().saturating_sub(1);

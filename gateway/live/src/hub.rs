@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use portico_contract::{ConversationId, Millis, UserId};
 use portico_store::records::StreamWhat;
+use portico_telemetry::Metrics;
 use portico_turns::{DraftRefused, DraftStep, Outlet, ShownItem};
 use serde_json::Value;
 
@@ -41,6 +42,7 @@ impl Room {
 /// Where what happens is told to those who listen. One per process.
 pub struct Hub {
     shards: Vec<Mutex<HashMap<ConversationId, Room>>>,
+    metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -58,7 +60,12 @@ impl Default for Hub {
 impl Hub {
     /// A hub to which nobody listens yet.
     pub fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Self::counted(Arc::default())
+    }
+
+    /// As [`Hub::new`], and the drafts that are open stand in these metrics.
+    pub fn counted(metrics: Arc<Metrics>) -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), metrics }
     }
 
     /// How many listen.
@@ -97,7 +104,7 @@ impl Hub {
     ) -> Result<(), DraftRefused> {
         let mut rooms = self.shard(conversation).lock();
         let room = rooms.entry(conversation).or_default();
-        let done = Growing::step(&mut room.drafts, id, by, step, now);
+        let done = Growing::step(&mut room.drafts, id, by, step, now, &self.metrics.drafts_open);
         if let Ok(Some(signal)) = &done {
             room.tell(&Noise::Signal(Arc::new(signal.clone())));
         }

@@ -1,26 +1,25 @@
-//! Who a visitor is, by a token that the site signed (JWT, RFC 7519; compact form of RFC 7515).
+//! Who a visitor is, by a token that the site signed.
 //!
+//! [`jwt`] reads it; here stand the choice of the key and the channel's own rules for the claims.
 //! The algorithm is the configured one and never the token's choice: a secret takes HS256 and nothing else, a key
 //! set takes EdDSA and RS256 and nothing else. The secret stays in the installation's keyring.
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm as Signing, Validation};
 use portico_contract::{Algorithm, Keyring, Millis};
 use portico_net::Client;
 use portico_turns::Installation;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::jwks::{KeyAlgorithm, KeySets};
+use crate::jwks::KeySets;
+use crate::jwt::{self, Fault};
 
 /// Longest token, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
 /// Longest life of a token, in seconds.
 const MAX_LIFE: f64 = 3_600.0;
-/// How far two clocks may differ, in seconds.
-const SKEW: f64 = 60.0;
 /// Longest subject, and longest of the other texts, in bytes.
 const MAX_SUBJECT: usize = 200;
 const MAX_TEXT: usize = 500;
@@ -81,19 +80,32 @@ pub enum IdentityError {
     NotConfigured,
 }
 
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    kid: Option<String>,
-    crit: Option<Value>,
-    b64: Option<Value>,
+impl From<Fault> for IdentityError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Malformed(what) => Self::Malformed(what),
+            Fault::Claims => Self::Malformed("its claims are not JSON of the right types"),
+            Fault::Extension => Self::Malformed("its header asks for an extension"),
+            Fault::Algorithm => Self::Algorithm,
+            Fault::Signature => Self::Signature,
+            Fault::Missing(claim) => Self::Claim(match claim.as_str() {
+                "sub" => "sub is missing",
+                "aud" => "aud is missing",
+                "exp" => "exp is missing",
+                _ => "iss is not the configured one",
+            }),
+            Fault::Audience => Self::Claim("aud does not name this channel"),
+            Fault::Issuer => Self::Claim("iss is not the configured one"),
+            Fault::Expired => Self::Expired,
+            Fault::Early => Self::Claim("nbf is in the future"),
+        }
+    }
 }
 
+/// What is read of the claims; `aud` and `iss` are judged before.
 #[derive(Deserialize)]
 struct WireClaims {
     sub: Option<String>,
-    aud: Option<Value>,
-    iss: Option<String>,
     iat: Option<f64>,
     exp: Option<f64>,
     nbf: Option<f64>,
@@ -102,14 +114,6 @@ struct WireClaims {
     email: Option<String>,
     picture: Option<String>,
     data: Option<Map<String, Value>>,
-}
-
-/// A token taken apart, nothing of it believed yet.
-struct Parts<'a> {
-    header: Header,
-    claims: Vec<u8>,
-    signed: &'a str,
-    signature: Vec<u8>,
 }
 
 /// Checks tokens. Key sets are fetched through the gateway's client and kept for a while. One per process.
@@ -148,62 +152,50 @@ impl Identity {
         token: &str,
         now: Millis,
     ) -> Result<Claims, IdentityError> {
-        let parts = take_apart(token)?;
-        match (&options.jwks_url, &options.secret) {
+        if token.len() > MAX_TOKEN {
+            return Err(IdentityError::Malformed("it has more than 8 KiB"));
+        }
+        let claims = match (&options.jwks_url, &options.secret) {
             (Some(url), _) => {
-                let algorithm = match parts.header.alg.as_str() {
-                    "EdDSA" => KeyAlgorithm::EdDsa,
-                    "RS256" => KeyAlgorithm::Rs256,
-                    _ => return Err(IdentityError::Algorithm),
-                };
-                let kid = parts.header.kid.as_deref();
-                let key = self.sets.key(&self.client, url, kid, algorithm).await?;
-                if !key.signed(parts.signed.as_bytes(), &parts.signature) {
-                    return Err(IdentityError::Signature);
-                }
-            }
-            (None, Some(secret)) => {
-                if parts.header.alg != "HS256" {
+                let header = jwt::header(token)?;
+                if !matches!(header.alg, Signing::EdDSA | Signing::RS256) {
                     return Err(IdentityError::Algorithm);
                 }
-                let signed = [parts.signed.as_bytes()];
-                let right = at.secrets.check(secret, Algorithm::HmacSha256, &signed, &parts.signature);
-                if !right.map_err(|_| IdentityError::NotConfigured)? {
-                    return Err(IdentityError::Signature);
-                }
+                let key = self.sets.key(&self.client, url, header.kid.as_deref(), header.alg).await?;
+                jwt::by_key(token, &key, &rules(header.alg, at, options))?
+            }
+            (None, Some(secret)) => {
+                // A secret that is absent, or for something else, is the operator's fault and not the visitor's.
+                at.secrets
+                    .mac(secret, Algorithm::HmacSha256, &[])
+                    .map_err(|_| IdentityError::NotConfigured)?;
+                let (keyring, secret) = (at.clone(), secret.clone());
+                let check = move |text: &[u8], code: &[u8]| {
+                    let right = keyring.secrets.check(&secret, Algorithm::HmacSha256, &[text], code);
+                    right.unwrap_or(false)
+                };
+                jwt::by_check(token, check, &rules(Signing::HS256, at, options))?
             }
             (None, None) => return Err(IdentityError::NotConfigured),
-        }
-        let claims: WireClaims = serde_json::from_slice(&parts.claims)
-            .map_err(|_| IdentityError::Malformed("its claims are not JSON of the right types"))?;
-        judge(claims, at.id.as_str(), options.issuer.as_deref(), now)
+        };
+        judge(claims, now)
     }
 }
 
-fn take_apart(token: &str) -> Result<Parts<'_>, IdentityError> {
-    use IdentityError::Malformed;
-    if token.len() > MAX_TOKEN {
-        return Err(Malformed("it has more than 8 KiB"));
+/// What every token of a channel owes.
+fn rules(algorithm: Signing, at: &Installation, options: &IdentityOptions) -> Validation {
+    let mut rules = jwt::rules(algorithm);
+    rules.set_required_spec_claims(&["sub", "aud", "exp"]);
+    rules.validate_aud = true;
+    rules.set_audience(&[at.id.as_str()]);
+    if let Some(issuer) = &options.issuer {
+        rules.required_spec_claims.insert("iss".to_owned());
+        rules.set_issuer(&[issuer]);
     }
-    let (signed, signature) = token.rsplit_once('.').ok_or(Malformed("it has no three parts"))?;
-    let (header, claims) = signed.split_once('.').ok_or(Malformed("it has no three parts"))?;
-    let bytes = |text: &str| {
-        URL_SAFE_NO_PAD.decode(text).map_err(|_| Malformed("a part is not base64url without padding"))
-    };
-    let header: Header =
-        serde_json::from_slice(&bytes(header)?).map_err(|_| Malformed("its header is not JSON with alg"))?;
-    if header.crit.is_some() || header.b64.is_some() {
-        return Err(Malformed("its header asks for an extension"));
-    }
-    Ok(Parts { header, claims: bytes(claims)?, signed, signature: bytes(signature)? })
+    rules
 }
 
-fn judge(
-    claims: WireClaims,
-    channel: &str,
-    issuer: Option<&str>,
-    now: Millis,
-) -> Result<Claims, IdentityError> {
+fn judge(claims: WireClaims, now: Millis) -> Result<Claims, IdentityError> {
     use IdentityError::Claim;
     // Milliseconds of any real date are exact in a double.
     #[expect(clippy::cast_precision_loss, reason = "times are below 2^53")]
@@ -212,28 +204,12 @@ fn judge(
     if subject.len() > MAX_SUBJECT || subject.chars().any(char::is_control) {
         return Err(Claim("sub must have at most 200 bytes without control characters"));
     }
-    let is_for_us = match &claims.aud {
-        Some(Value::String(one)) => one == channel,
-        Some(Value::Array(some)) => some.iter().any(|one| one.as_str() == Some(channel)),
-        _ => return Err(Claim("aud is missing")),
-    };
-    if !is_for_us {
-        return Err(Claim("aud does not name this channel"));
-    }
-    if issuer.is_some_and(|issuer| claims.iss.as_deref() != Some(issuer)) {
-        return Err(Claim("iss is not the configured one"));
-    }
-    let iat = claims.iat.filter(|iat| iat.is_finite()).ok_or(Claim("iat is missing"))?;
-    let exp = claims.exp.filter(|exp| exp.is_finite()).ok_or(Claim("exp is missing"))?;
-    if iat > now + SKEW {
+    let iat = claims.iat.ok_or(Claim("iat is missing"))?;
+    let exp = claims.exp.ok_or(Claim("exp is missing"))?;
+    if jwt::is_ahead(iat, now) {
         return Err(Claim("iat is in the future"));
     }
-    if claims.nbf.is_some_and(|nbf| nbf > now + SKEW) {
-        return Err(Claim("nbf is in the future"));
-    }
-    if exp <= now - SKEW {
-        return Err(IdentityError::Expired);
-    }
+    jwt::in_time(Some(exp), claims.nbf, now)?;
     if exp - iat > MAX_LIFE {
         return Err(Claim("exp is more than an hour after iat"));
     }

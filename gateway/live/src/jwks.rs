@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use parking_lot::Mutex;
 use portico_net::{Client, Request};
-use ring::signature::{ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
@@ -31,78 +30,34 @@ const MAX_KEYS: usize = 100;
 /// Most key sets that are kept.
 const MAX_SETS: usize = 10_000;
 
-/// What a key can check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyAlgorithm {
-    /// Ed25519.
-    EdDsa,
-    /// RSASSA-PKCS1-v1_5 with SHA-256, of 2,048 bits and more.
-    Rs256,
-}
-
-/// A public key of a site.
-pub(crate) enum SiteKey {
-    Ed25519(Vec<u8>),
-    Rsa { n: Vec<u8>, e: Vec<u8> },
-}
-
-impl SiteKey {
-    fn algorithm(&self) -> KeyAlgorithm {
-        match self {
-            Self::Ed25519(_) => KeyAlgorithm::EdDsa,
-            Self::Rsa { .. } => KeyAlgorithm::Rs256,
-        }
-    }
-
-    /// Whether a signature is right.
-    pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        match self {
-            Self::Ed25519(x) => UnparsedPublicKey::new(&ED25519, x).verify(message, signature).is_ok(),
-            Self::Rsa { n, e } => RsaPublicKeyComponents { n, e }
-                .verify(&RSA_PKCS1_2048_8192_SHA256, message, signature)
-                .is_ok(),
-        }
-    }
-}
-
-/// A key set.
+/// A key set: what checks signatures, by id.
 #[derive(Default)]
-pub(crate) struct KeySet(Vec<(Option<String>, Arc<SiteKey>)>);
+pub(crate) struct KeySet(Vec<(Option<String>, Arc<DecodingKey>)>);
 
 #[derive(Deserialize)]
 struct WireSet {
     keys: Vec<serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-struct WireKey {
-    kty: String,
-    kid: Option<String>,
-    #[serde(rename = "use")]
-    purpose: Option<String>,
-    alg: Option<String>,
-    crv: Option<String>,
-    x: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-}
-
-impl WireKey {
-    fn read(self) -> Option<(Option<String>, Arc<SiteKey>)> {
-        let bytes = |text: Option<String>| URL_SAFE_NO_PAD.decode(text?).ok();
-        if self.purpose.is_some_and(|purpose| purpose != "sig") {
-            return None;
-        }
-        let is_for = |name: &str| self.alg.as_deref().is_none_or(|alg| alg == name);
-        let key = match (self.kty.as_str(), self.crv.as_deref()) {
-            ("OKP", Some("Ed25519")) if is_for("EdDSA") || is_for("Ed25519") => {
-                SiteKey::Ed25519(bytes(self.x)?)
-            }
-            ("RSA", _) if is_for("RS256") => SiteKey::Rsa { n: bytes(self.n)?, e: bytes(self.e)? },
-            _ => return None,
-        };
-        Some((self.kid, Arc::new(key)))
+/// A key that checks EdDSA (Ed25519) or RS256; `None` for one that is for something else.
+fn read(key: serde_json::Value) -> Option<(Option<String>, Arc<DecodingKey>)> {
+    let key: Jwk = serde_json::from_value(key).ok()?;
+    if key.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
+        return None;
     }
+    let is_taken = match (&key.algorithm, key.common.key_algorithm) {
+        // RFC 9864 calls it Ed25519, which the library does not know; the curve says enough.
+        (AlgorithmParameters::OctetKeyPair(pair), alg) => {
+            let alg_fits = matches!(alg, None | Some(KeyAlgorithm::EdDSA | KeyAlgorithm::UNKNOWN_ALGORITHM));
+            pair.curve == EllipticCurve::Ed25519 && alg_fits
+        }
+        (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => true,
+        _ => false,
+    };
+    if !is_taken {
+        return None;
+    }
+    Some((key.common.key_id.clone(), Arc::new(DecodingKey::from_jwk(&key).ok()?)))
 }
 
 impl KeySet {
@@ -110,13 +65,13 @@ impl KeySet {
     pub(crate) fn parse(json: &[u8]) -> Option<Self> {
         let set: WireSet = serde_json::from_slice(json).ok()?;
         let keys = set.keys.into_iter().take(MAX_KEYS);
-        Some(Self(keys.filter_map(|key| serde_json::from_value::<WireKey>(key).ok()?.read()).collect()))
+        Some(Self(keys.filter_map(read).collect()))
     }
 
     /// The key of an id; without an id the only one of its kind.
-    pub(crate) fn find(&self, id: Option<&str>, algorithm: KeyAlgorithm) -> Option<Arc<SiteKey>> {
+    pub(crate) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<Arc<DecodingKey>> {
         let mut fitting = self.0.iter().filter(|(known, key)| {
-            key.algorithm() == algorithm && id.is_none_or(|id| known.as_deref() == Some(id))
+            key.family() == algorithm.family() && id.is_none_or(|id| known.as_deref() == Some(id))
         });
         let first = fitting.next().map(|(_, key)| key.clone());
         if id.is_none() && fitting.next().is_some() { None } else { first }
@@ -152,8 +107,8 @@ impl KeySets {
         client: &Client,
         url: &str,
         id: Option<&str>,
-        algorithm: KeyAlgorithm,
-    ) -> Result<Arc<SiteKey>, IdentityError> {
+        algorithm: Algorithm,
+    ) -> Result<Arc<DecodingKey>, IdentityError> {
         let slot = {
             let mut sets = self.sets.lock();
             if sets.len() >= MAX_SETS && !sets.contains_key(url) {

@@ -1,8 +1,8 @@
 //! How far a visitor's own message got, as the dispatch of events tells it.
 
 use portico_contract::{ConversationId, InstallationId, MessageId};
-use portico_outbound::StreamWrite;
-use portico_store::records::{Direction, Records, StreamItem, StreamStatus, StreamWhat};
+use portico_outbound::{StreamWrite, reached};
+use portico_store::records::{Records, StreamItem, StreamStatus, StreamWhat};
 use portico_store::{Durability, StoreError};
 use portico_turns::now;
 
@@ -13,7 +13,8 @@ const MAX_REASON: usize = 500;
 
 impl Live {
     /// The core took the event of a visitor's message (`Ok`), or will never get it (`Err` with the reason, without
-    /// secrets). Shown to the visitor; nothing happens for installations that are not live.
+    /// secrets). Kept with the message and shown to the visitor, once; nothing happens for installations that are not
+    /// live.
     ///
     /// # Errors
     /// The store's. What was to be shown is lost then, and the message is not.
@@ -32,15 +33,15 @@ impl Live {
             Err(reason) => (StreamStatus::Failed, Some(short(reason))),
         };
         let make = |_| {
-            let what = StreamWhat::Status { id: message, status, reason: reason.clone() };
+            let reason = reason.clone();
             async move {
-                let row = records.message_in(conversation, message).await?;
                 // Removed meanwhile, or not a visitor's.
-                if row.is_none_or(|row| row.value.direction != Direction::Incoming) {
-                    return Ok(None);
-                }
+                let Some(old) = records.message_in(conversation, message).await? else { return Ok(None) };
+                let Some(row) = reached(&old.value, status, reason.clone()) else { return Ok(None) };
+                let changes = records.message_changes(Some(&old), &row);
+                let what = StreamWhat::Status { id: message, status, reason };
                 let item = StreamItem { at: now(), what, client_id: None };
-                Ok::<_, StoreError>(Some(StreamWrite { changes: Vec::new(), items: vec![(item, None)] }))
+                Ok::<_, StoreError>(Some(StreamWrite { changes, items: vec![(item, None)] }))
             }
         };
         // Synced, though it could be learnt again: a number that somebody has seen must not be given to another item

@@ -21,10 +21,12 @@ use tokio::sync::Mutex;
 
 use crate::draft::{Draft, draft, draft_changes, incoming_items, sender_changes};
 use crate::stream::{is_live, sent_now};
-use crate::{AcceptError, now};
+use crate::{AcceptError, now, signals};
 
 /// Most unsettled entries of one conversation's outbox.
 pub const MAX_LANE: u64 = 500;
+/// Most events of one live conversation that may wait for its bot, before its visitors are asked to wait.
+pub const MAX_MAILBOX: u64 = 1_000;
 /// Largest answer that the store keeps with an idempotency key.
 const MAX_ANSWER: usize = 64 * 1024;
 /// How often a commit is made again because a row changed meanwhile.
@@ -71,6 +73,7 @@ pub struct Outbox {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) outlet: Arc<dyn Outlet>,
     most: u64,
+    pub(crate) most_in_mailbox: u64,
     /// Callers of one conversation wait for each other here rather than in conflicts of its row.
     locks: Vec<Mutex<()>>,
 }
@@ -119,6 +122,7 @@ impl Outbox {
             metrics,
             outlet: Arc::new(NoOutlet),
             most: MAX_LANE,
+            most_in_mailbox: MAX_MAILBOX,
             locks: (0..64).map(|_| Mutex::new(())).collect(),
         }
     }
@@ -127,6 +131,13 @@ impl Outbox {
     #[must_use]
     pub fn at_most(mut self, most: u64) -> Self {
         self.most = most;
+        self
+    }
+
+    /// With another number of events of one live conversation that may wait for its bot.
+    #[must_use]
+    pub fn mailbox_at_most(mut self, most: u64) -> Self {
+        self.most_in_mailbox = most;
         self
     }
 
@@ -355,6 +366,8 @@ impl Outbox {
             Some(carrier) if is_live(carrier) => {
                 let (more, shown) = incoming_items(records, conversation, drafts).await?;
                 changes.extend(more);
+                let items = shown.iter().map(|item| (item.seq, &item.item));
+                changes.extend(signals::entries(&bot, Some(carrier), conversation, items));
                 shown
             }
             _ => Vec::new(),

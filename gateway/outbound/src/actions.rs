@@ -7,7 +7,7 @@ use portico_contract::{
     ActionCall, BotId, ConversationId, EventId, Fault, FaultCode, Manifest, MessageId, MessageRef, Thread,
 };
 use portico_store::records::{Conversation, Records};
-use portico_store::{Store, StoreError};
+use portico_store::{Commit, Store, StoreError};
 use portico_telemetry::Metrics;
 use portico_turns::{Installation, Installations, Job, Turns};
 use serde_json::{Map, Value, json};
@@ -186,6 +186,7 @@ impl Actions {
             Some(key) => format!("{}:{action}:{key}", installation.id),
             None => EventId::new().to_string(),
         };
+        let told = crate::signals::event_entry(installation, about.conversation, action, &input);
         let call = ActionCall {
             name: action.to_owned(),
             input,
@@ -194,6 +195,9 @@ impl Actions {
             idempotency_key,
         };
         let output = self.act(installation, call, &about).await?;
+        if let Some(told) = told {
+            self.store.commit(Commit::of([told])).await?;
+        }
         self.with_own_ids(&records, installation, output).await
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use portico_contract::{Content, EventId, FaultCode, InstallationId, MessageId, Millis};
+use portico_contract::{Content, EventId, FaultCode, MessageId, Millis};
 use portico_lanes::{GroupKey, Handler, LaneCtx, Verdict};
 use portico_store::records::{
     Conversation, DeliveryStatus, Message, Outgoing, Records, Versioned, progress_key,
@@ -20,6 +20,7 @@ use portico_telemetry::metrics::SendOutcome;
 use portico_turns::{Delivery, DeliveryFault, Installation, Installations, Turns};
 
 use crate::gates::Gates;
+use crate::signals::{self, NoSignals, Signals, Told};
 use crate::verdict::Failure;
 use crate::{Go, Paces, fit, now, render};
 
@@ -54,6 +55,7 @@ pub struct Sender {
     pub(crate) busy: Mutex<HashSet<EventId>>,
     /// Entries whose message was failed because of its age, and when; the driver buries them.
     pub(crate) expired: Mutex<HashMap<EventId, Millis>>,
+    pub(crate) signals: Arc<dyn Signals>,
 }
 
 impl std::fmt::Debug for Sender {
@@ -109,7 +111,15 @@ impl Sender {
             gates: Gates::default(),
             busy: Mutex::new(HashSet::new()),
             expired: Mutex::new(HashMap::new()),
+            signals: Arc::new(NoSignals),
         }
+    }
+
+    /// With the forms of what happens in live conversations, for operators who set an address for that.
+    #[must_use]
+    pub fn with_signals(mut self, signals: Arc<dyn Signals>) -> Self {
+        self.signals = signals;
+        self
     }
 
     async fn work(&self, entry: &Entry) -> Result<Verdict, StoreError> {
@@ -120,6 +130,10 @@ impl Sender {
             Outgoing::Message { message } => self.message(entry, message).await,
             Outgoing::Edit { message } => self.edit_sent(entry, message).await,
             Outgoing::Delete { message, external_ids } => self.take_back(entry, message, external_ids).await,
+            Outgoing::Signal { conversation, seq } => self.tell(entry, conversation, Told::Item(seq)).await,
+            Outgoing::SignalEvent { conversation, at, data } => {
+                self.tell(entry, conversation, Told::Event(at, data)).await
+            }
         }
     }
 
@@ -345,7 +359,7 @@ impl Work {
 #[async_trait]
 impl Handler for Sender {
     fn group(&self, entry: &Entry) -> GroupKey {
-        GroupKey::new(entry.event.installation.as_str())
+        signals::group(entry).unwrap_or_else(|| GroupKey::new(entry.event.installation.as_str()))
     }
 
     fn limit(&self, _group: &GroupKey) -> usize {
@@ -399,9 +413,9 @@ impl Handler for Sender {
     }
 
     fn reopen(&self, group: &GroupKey) -> Option<Duration> {
-        let id = InstallationId::parse(group.as_str()).ok()?;
+        let id = signals::installation_of(group)?;
         let paused = self.installations.get(&id).and_then(|installation| self.pacer(&installation).paused());
-        let left = self.gates.left(group.as_str()).max(paused).filter(|left| !left.is_zero());
+        let left = self.gates.left(id.as_str()).max(paused).filter(|left| !left.is_zero());
         Some(left.unwrap_or(crate::gates::PROBE))
     }
 }

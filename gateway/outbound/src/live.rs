@@ -11,10 +11,11 @@ use portico_store::{Durability, StoreError};
 use portico_turns::Outlet;
 
 use crate::accept::Outbox;
+use crate::reached::reached;
 use crate::stream::{self, StreamWrite};
 use crate::{AcceptError, MessageChange, now};
 
-/// Messages that are looked through for the newest one of the visitor.
+/// Messages that are looked through for those of the visitor.
 const LOOK_BACK: usize = 50;
 
 impl Outbox {
@@ -109,29 +110,37 @@ impl Outbox {
     }
 }
 
-/// The bot has read what the visitor said, up to a message; without one, all of it.
+/// The bot has read what the visitor said, up to a message; without one, all of it. Of messages that were said long
+/// before it, the stream's word must do.
 pub(crate) async fn mark_read(
     records: &Records,
     outlet: &dyn Outlet,
     conversation: ConversationId,
     message: Option<MessageId>,
 ) -> Result<(), StoreError> {
-    let id = match message {
-        Some(id) => Some(id),
-        None => {
-            let filter = MessageFilter::default();
-            let latest = records.messages(conversation, &filter, None, LOOK_BACK).await?;
-            let incoming =
-                latest.items.into_iter().find(|message| message.value.direction == Direction::Incoming);
-            incoming.map(|message| message.value.id)
-        }
-    };
-    let Some(id) = id else { return Ok(()) };
     let make = |_| async move {
+        let mut latest =
+            records.messages(conversation, &MessageFilter::default(), None, LOOK_BACK).await?.items;
+        if let Some(id) = message {
+            match latest.iter().position(|row| row.value.id == id) {
+                Some(place) => drop(latest.drain(..place)),
+                None => latest = records.message_in(conversation, id).await?.into_iter().collect(),
+            }
+        }
+        let mut said = latest.iter().filter(|row| row.value.direction == Direction::Incoming).peekable();
+        let Some(id) = said.peek().map(|row| row.value.id) else { return Ok(None) };
+        let read = said.filter_map(|old| {
+            let row = reached(&old.value, StreamStatus::Read, None)?;
+            Some(records.message_changes(Some(old), &row))
+        });
+        let changes: Vec<_> = read.flatten().collect();
+        if changes.is_empty() {
+            return Ok(None);
+        }
         let what = StreamWhat::Status { id, status: StreamStatus::Read, reason: None };
-        Ok::<_, StoreError>(Some(StreamWrite { changes: Vec::new(), items: vec![(item(what), None)] }))
+        Ok::<_, StoreError>(Some(StreamWrite { changes, items: vec![(item(what), None)] }))
     };
-    stream::write(records, outlet, conversation, Durability::Synced, make).await?;
+    stream::write(records, outlet, conversation, None, Durability::Synced, make).await?;
     Ok(())
 }
 

@@ -52,7 +52,8 @@ impl Sender {
             Ok::<_, StoreError>(Some(StreamWrite { changes, items: vec![(item, Some(Arc::new(message)))] }))
         };
         let outlet = self.turns.outlet();
-        if stream::write(records, outlet, place, Durability::Synced, make).await?.is_none() {
+        let (at, durability) = (Some(work.installation.as_ref()), Durability::Synced);
+        if stream::write(records, outlet, place, at, durability, make).await?.is_none() {
             return Ok(Verdict::Settle(EventOutcome::Ignored));
         }
         self.count(work, SendOutcome::Sent);

@@ -10,7 +10,7 @@ use portico_turns::{Installation, Outlet, ShownItem};
 
 use crate::accept::{Kept, Outbox};
 use crate::draft::Draft;
-use crate::{AcceptError, now};
+use crate::{AcceptError, now, signals};
 
 /// How often a commit is made again because somebody else took the number.
 const MAX_CONFLICTS: usize = 64;
@@ -35,11 +35,12 @@ pub(crate) fn sent_now(conversation: ConversationId, id: [u8; 16], seq: u64, at:
 }
 
 /// Commits what `make` gives for the number of its first item, again and again while rows change under it, and
-/// shows it then. `None` from `make` means that there is nothing to do any more. Gives back the items' numbers.
+/// shows it then. `at` is the conversation's installation, where its operator may want to be told. `None` from `make` means that there is nothing to do any more. Gives back the items' numbers.
 pub(crate) async fn write<F, C, E>(
     records: &Records,
     outlet: &dyn Outlet,
     conversation: ConversationId,
+    at: Option<&Installation>,
     durability: Durability,
     mut make: F,
 ) -> Result<Option<Vec<u64>>, E>
@@ -58,6 +59,7 @@ where
         let (more, begin) = records.stream_changes(conversation, head.as_ref(), &stored);
         if !stored.is_empty() {
             changes.extend(more);
+            changes.extend(signals::entries(records.bot(), at, conversation, (begin..).zip(&stored)));
         }
         let commit = Commit { durability, ..Commit::of(changes) };
         match records.store().commit(commit).await {
@@ -103,8 +105,9 @@ impl Outbox {
         E: From<StoreError>,
     {
         let records = Records::of(self.store.clone(), bot.clone());
+        let at = self.teller(&records, conversation).await?;
         let _turn = self.lock(conversation).await;
-        write(&records, self.outlet.as_ref(), conversation, durability, make).await
+        write(&records, self.outlet.as_ref(), conversation, at.as_deref(), durability, make).await
     }
 
     /// What was sent before under a visitor's id, and the version of what is remembered.

@@ -14,9 +14,6 @@ use crate::entry::gateway_entry;
 use crate::stream::{StreamWrite, client_key, sent_now};
 use crate::{AcceptError, now, stream};
 
-/// Most events of one conversation that may wait for its bot, before its visitors are asked to wait.
-const MAX_MAILBOX: u64 = 1_000;
-
 /// An id under which a visitor's program sends something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientId {
@@ -138,7 +135,9 @@ impl Outbox {
             }
         };
         let outlet = self.outlet.as_ref();
-        let written = stream::write(&records, outlet, new.conversation, Durability::Synced, make).await?;
+        let teller = self.teller(&records, new.conversation).await?;
+        let (place, durability) = (new.conversation, Durability::Synced);
+        let written = stream::write(&records, outlet, place, teller.as_deref(), durability, make).await?;
         if let Some(sent) = before.into_inner() {
             let seq = (sent.seq > 0).then_some(sent.seq);
             return Ok(ToldOnce { id: EventId(sent.id), seq, at: sent.at, repeat: true });
@@ -159,10 +158,10 @@ impl Outbox {
             .lane(Lane::inbound(conversation))
             .await?
             .map_or(0, |lane| lane.next.saturating_sub(lane.head));
-        if waiting < MAX_MAILBOX || self.sent_before(client).await?.is_some() {
+        if waiting < self.most_in_mailbox || self.sent_before(client).await?.is_some() {
             return Ok(());
         }
-        self.metrics.limits.inc(Limit::Outbox);
+        self.metrics.limits.inc(Limit::Mailbox);
         Err(AcceptError::TooMany { retry_after: Duration::from_secs(5) })
     }
 }

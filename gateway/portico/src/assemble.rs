@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
 use parking_lot::Mutex;
 use portico_admin::{Admin, AdminToken};
+use portico_chat_api::ChatSignals;
 use portico_config::{Checked, ExposeSecret};
 use portico_contract::{BotId, Catalog};
 use portico_dispatch::{Core, CoreKind, Dispatch};
@@ -159,7 +160,7 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         ..ClientOptions::default()
     })
     .map_err(|error| anyhow!("the outbound client can't be made: {error}"))?;
-    let hub = Arc::new(Hub::new());
+    let hub = Arc::new(Hub::counted(metrics.clone()));
     let turns = Turns::new(store.clone(), blobs.clone(), client.clone())
         .with_limits(setup::exchange_limits(&config))
         .with_outlet(hub.clone());
@@ -174,6 +175,7 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
     let outbox = Arc::new(
         Outbox::new(store.clone(), shared_installations.clone(), metrics.clone())
             .at_most(config.limits.lane.outbox as u64)
+            .mailbox_at_most(config.limits.lane.mailbox)
             .with_outlet(hub.clone()),
     );
     let live = Live::new(store.clone(), outbox.clone(), shared_installations.clone(), hub, metrics.clone());
@@ -216,14 +218,16 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
     )
     .map_err(|faults| anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
 
-    let sender = Arc::new(Sender::new(
+    let sender = Sender::new(
         store.clone(),
         shared_installations.clone(),
         turns.clone(),
         metrics.clone(),
         paces,
         SenderOptions::default(),
-    ));
+    )
+    .with_signals(Arc::new(ChatSignals(live.clone())));
+    let sender = Arc::new(sender);
     let outbound = Driver::start(
         store.clone(),
         Dir::Outbound,
@@ -292,6 +296,8 @@ pub async fn start(config: Checked, extras: Extras) -> Result<Running> {
         master,
         public_url: public_url.clone(),
         allow_localhost: addition.as_ref().is_some_and(|addition| addition.allows_localhost()),
+        times: setup::webchat_times(&config),
+        limits: setup::chat_limits(&config),
         leaving: closing.clone(),
     });
     let own_pages = addition.map(|addition| addition.pages(&store)).unwrap_or_default();

@@ -34,6 +34,10 @@ pub(crate) struct Parts {
     pub(crate) public_url: String,
     /// Pages of this machine may use channels that list no origin.
     pub(crate) allow_localhost: bool,
+    /// Times of the webchat's connections.
+    pub(crate) times: Times,
+    /// Limits of the Chat API and the webchat API.
+    pub(crate) limits: ChatLimits,
     /// Cancelled when the gateway leaves.
     pub(crate) leaving: CancellationToken,
 }
@@ -53,7 +57,7 @@ pub(crate) fn router(parts: Parts) -> Router {
         address: address.clone(),
         allow_localhost: parts.allow_localhost,
         leaving: parts.leaving.clone(),
-        times: Times::default(),
+        times: parts.times,
     });
     let master = parts.master;
     let chat = portico_chat_api::router(ChatApi {
@@ -63,7 +67,7 @@ pub(crate) fn router(parts: Parts) -> Router {
         metrics: parts.metrics,
         public_url: parts.public_url,
         allow_localhost: parts.allow_localhost,
-        limits: ChatLimits::default(),
+        limits: parts.limits,
         keys: Arc::new(move |purpose| master.derive(purpose)),
         address,
         stop: parts.leaving,

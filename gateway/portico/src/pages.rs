@@ -1,4 +1,5 @@
-//! Pages of the public listener that belong to nobody else: health, readiness, metrics.
+//! Pages of the public listener that belong to nobody else: health, readiness, metrics, and the icon that browsers
+//! ask every host for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use portico_problem::{Kind, Problem};
 use portico_store::Store;
 use portico_telemetry::Metrics;
@@ -32,6 +33,7 @@ pub(crate) fn router(pages: Pages) -> Router {
         .route("/readyz", get(ready))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
+        .route("/favicon.ico", get(icon))
         .fallback(async || Problem::new(Kind::MethodNotFound, "there is no such operation"))
         .with_state(pages)
 }
@@ -64,4 +66,9 @@ async fn ready(State(pages): State<Pages>) -> Response {
 /// Prometheus reads this.
 async fn metrics(State(pages): State<Pages>) -> impl IntoResponse {
     ([(CONTENT_TYPE, METRICS)], pages.metrics.encode())
+}
+
+/// There is none, and browsers need not ask again for a week.
+async fn icon() -> impl IntoResponse {
+    (StatusCode::NO_CONTENT, [(CACHE_CONTROL, "public, max-age=604800")])
 }

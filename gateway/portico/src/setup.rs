@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use portico_chat_api::ChatLimits;
 use portico_config::{
     BotConfig, Checked, CoreKind as ConfiguredCore, InstallationConfig, OnDead, OnUnknown, Rate,
 };
@@ -13,6 +14,7 @@ use portico_runtime_api::ApiLimits;
 use portico_store::Retention;
 use portico_store_sled::{DiskLimits, Options};
 use portico_turns::{ExchangeLimits, Installation, InstallationSpec};
+use portico_webchat_api::Times;
 
 use anyhow::{Context, Result, anyhow};
 
@@ -107,6 +109,38 @@ pub(crate) fn api_limits(config: &Checked) -> ApiLimits {
     }
 }
 
+/// Times of the webchat's connections. A poll ends before its request would be cut.
+pub(crate) fn webchat_times(config: &Checked) -> Times {
+    let limits = &config.limits.webchat;
+    Times {
+        hello: limits.hello,
+        heartbeat: limits.heartbeat,
+        poll: limits.poll.min(config.limits.edge.request_time.mul_f64(0.9)),
+        rotate: limits.token,
+        write: limits.slow_reader,
+        link: limits.link,
+    }
+}
+
+/// Limits of the Chat API and the webchat API.
+pub(crate) fn chat_limits(config: &Checked) -> ChatLimits {
+    let rate = |rate: Rate| portico_chat_api::Rate { count: rate.count, per: rate.per, burst: rate.burst };
+    let limits = &config.limits.chat;
+    ChatLimits {
+        body: config.limits.body.chat,
+        file: config.limits.body.file,
+        user: rate(limits.user_rate),
+        chat_address: rate(limits.chat_rate),
+        webchat_address: rate(limits.webchat_rate),
+        chat_users: rate(limits.chat_users),
+        webchat_users: rate(limits.webchat_users),
+        user_streams: limits.user_streams,
+        chat_streams: limits.chat_streams,
+        webchat_streams: limits.webchat_streams,
+        slow_reader: limits.slow_reader,
+    }
+}
+
 /// All enabled installations.
 ///
 /// # Errors
@@ -192,4 +226,33 @@ fn bot(config: &Checked, bot: &BotConfig) -> Result<BotCore> {
 /// Tokens of all bots, for the runtime API.
 pub(crate) fn tokens(config: &Checked) -> Result<BTreeMap<BotId, Vec<secrecy::SecretString>>> {
     config.bots.values().map(|bot| Ok((BotId::parse(&bot.id)?, bot.tokens.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::facts::Facts;
+
+    fn checked(text: &str) -> Checked {
+        let catalog = portico_catalog::built_in();
+        let none = |_: &str| None;
+        portico_config::parse(text, Path::new("/nowhere"), &none, &Facts(&catalog)).unwrap()
+    }
+
+    #[test]
+    fn the_defaults_of_live_channels_are_those_of_their_crates() {
+        let config = checked("");
+        assert_eq!(chat_limits(&config), ChatLimits::default());
+        assert_eq!(webchat_times(&config), Times::default());
+        assert_eq!(config.limits.lane.mailbox, portico_outbound::MAX_MAILBOX);
+        assert_eq!(config.limits.lane.outbox as u64, portico_outbound::MAX_LANE);
+    }
+
+    #[test]
+    fn a_poll_ends_before_its_request_is_cut() {
+        let config = checked("[limits.edge]\nrequest_time = \"10s\"");
+        assert_eq!(webchat_times(&config).poll, std::time::Duration::from_secs(9));
+    }
 }

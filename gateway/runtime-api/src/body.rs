@@ -1,9 +1,8 @@
 //! Bodies: read under their cap, bounded, and named by field when they do not fit.
 
 use axum::extract::{FromRequest, Request};
-use http::header::CONTENT_ENCODING;
 use portico_problem::{Kind, Problem};
-use portico_serve::body::read;
+use portico_serve::body::{json_of, plain};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
@@ -19,16 +18,8 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
-        if request.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-            return Err(Problem::new(
-                Kind::UnsupportedMediaType,
-                "content-encoding: send the body as it is, without compression",
-            ));
-        }
-        let bytes = read(request.into_body(), api.limits.body).await?;
-        // The SDK's clients send `{}` where there is nothing to say; others send nothing.
-        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        let value = portico_kit::json::from_slice(text).map_err(|error| {
+        let bytes = plain(request, api.limits.body).await?;
+        let value = portico_kit::json::from_slice(json_of(&bytes)).map_err(|error| {
             let problem = Problem::new(Kind::InvalidPayload, error.to_string());
             if error.path.is_empty() { problem } else { problem.with("field", error.path) }
         })?;

@@ -1,12 +1,12 @@
 //! The API's description, generated from the handlers' types and checked in as `openapi.json`.
 
+use portico_serve::describe::{self, may_fail, text};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, RefOr, Response};
 use utoipa::{Modify, OpenApi};
 
 use crate::{
     actions, conversations, drafts, events, files, incoming, messages, participants, states, tag_values,
-    users, wire, workflows,
+    users, workflows,
 };
 
 #[derive(OpenApi)]
@@ -34,7 +34,7 @@ use crate::{
         tag_values::list, tag_values::analytics, tag_values::observation,
         files::upsert, files::list, files::get, files::update, files::delete,
     ),
-    components(schemas(wire::Error)),
+    components(schemas(describe::Error)),
     modifiers(&Common),
 )]
 struct Description;
@@ -65,27 +65,11 @@ impl Modify for Common {
         };
         openapi.security =
             Some(vec![needs(&["token"]), needs(&["token", "bot"]), needs(&["token", "bot", "integration"])]);
-        for item in openapi.paths.paths.values_mut() {
-            let operations =
-                [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-            for operation in operations.into_iter().flatten() {
-                operation.responses.responses.insert("default".into(), RefOr::T(error()));
-            }
-        }
+        may_fail(openapi);
     }
-}
-
-fn error() -> Response {
-    let mut response = Response::new("Any error");
-    let schema = utoipa::openapi::Ref::from_schema_name("Error");
-    response.content.insert("application/json".into(), RefOr::T(Content::new(Some(schema))));
-    response
 }
 
 /// The description as JSON text, as it is checked in.
 pub fn openapi() -> String {
-    // Writing a value of plain data to memory does not fail.
-    let mut text = serde_json::to_string_pretty(&Description::openapi()).unwrap_or_default();
-    text.push('\n');
-    text
+    text(&Description::openapi())
 }

@@ -1,11 +1,8 @@
 //! Every operation with its method and path. `openapi` lists the same; a test compares them.
 
 use axum::Router;
-use axum::handler::Handler;
-use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodFilter, on};
+use axum::routing::MethodFilter;
 use portico_problem::{Kind, Problem};
-use portico_serve::observe::{Operation, observe};
 
 use crate::{
     Api, actions, conversations, drafts, events, files, incoming, media, messages, participants, states,
@@ -18,32 +15,11 @@ const PUT: MethodFilter = MethodFilter::PUT;
 const PATCH: MethodFilter = MethodFilter::PATCH;
 const DELETE: MethodFilter = MethodFilter::DELETE;
 
-struct Routes {
-    api: Api,
-    router: Router<Api>,
-}
-
-impl Routes {
-    fn at<H, T>(mut self, method: MethodFilter, path: &str, name: &'static str, handler: H) -> Self
-    where
-        H: Handler<T, Api>,
-        T: 'static,
-    {
-        let operation = Operation {
-            name,
-            metrics: self.api.metrics.api(name),
-            body: self.api.limits.body,
-            upgrades: false,
-        };
-        let route = on(method, handler).route_layer(from_fn_with_state(operation, observe));
-        self.router = self.router.route(path, route);
-        self
-    }
-}
+type Routes = portico_serve::observe::Routes<Api>;
 
 /// The routes. The path is matched as it came, and its segments are decoded one by one.
 pub(crate) fn router(api: Api) -> Router {
-    let routes = Routes { api: api.clone(), router: Router::new() };
+    let routes = Routes::new(api.metrics.clone(), api.limits.body, "");
     let router = runtime(more(routes)).router;
     router
         .route("/v1", axum::routing::any(unknown))

@@ -273,24 +273,6 @@ object! {
     }
 }
 
-object! {
-    /// The body of every error.
-    Error {
-        /// `err_…`, for finding it in the log.
-        id: String,
-        /// The HTTP status that belongs to the type.
-        code: u16,
-        /// One of the documented types, such as `ResourceNotFound`.
-        #[serde(rename = "type")]
-        kind: String,
-        /// For people: what is wrong and how to mend it.
-        message: String,
-        /// More, such as `field`.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        metadata: Option<Map<String, Value>>,
-    }
-}
-
 /// About a page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

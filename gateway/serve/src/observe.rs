@@ -1,34 +1,76 @@
-//! Around every operation: how long it took, how it ended, and that a fault of ours is an answer.
+//! Around every operation: how long it took, how it ended, and that a fault of ours is an answer; and routes whose
+//! operations are counted by name.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::handler::Handler;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, on};
 use futures_util::FutureExt;
 use http::Method;
 use portico_problem::{Kind, Problem};
+use portico_telemetry::Metrics;
 use portico_telemetry::metrics::ApiMetrics;
 
 use crate::body;
 
 /// One operation, resolved once.
 #[derive(Clone)]
-pub struct Operation {
+struct Operation {
     /// Its name in the metrics.
-    pub name: &'static str,
+    name: &'static str,
     /// Its metrics.
-    pub metrics: Arc<ApiMetrics>,
+    metrics: Arc<ApiMetrics>,
     /// Bytes of a body at most.
-    pub body: usize,
+    body: usize,
     /// Whether its connection may become something else, whose body is nobody's to read here.
-    pub upgrades: bool,
+    upgrades: bool,
+}
+
+/// Routes whose operations are counted by name.
+pub struct Routes<S> {
+    /// So far.
+    pub router: Router<S>,
+    metrics: Arc<Metrics>,
+    body: usize,
+    base: &'static str,
+    upgrades: bool,
+}
+
+impl<S: Clone + Send + Sync + 'static> Routes<S> {
+    /// Routes below a base such as `/chat/{installation}`, for bodies of at most so many bytes.
+    pub fn new(metrics: Arc<Metrics>, body: usize, base: &'static str) -> Self {
+        Self { router: Router::new(), metrics, body, base, upgrades: false }
+    }
+
+    /// The same, where a connection may become something else.
+    #[must_use]
+    pub fn that_upgrade(self) -> Self {
+        Self { upgrades: true, ..self }
+    }
+
+    /// Adds an operation; `name` is its name in the metrics.
+    #[must_use]
+    pub fn at<H, T>(mut self, method: MethodFilter, path: &str, name: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, S>,
+        T: 'static,
+    {
+        let metrics = self.metrics.api(name);
+        let operation = Operation { name, metrics, body: self.body, upgrades: self.upgrades };
+        let route = on(method, handler).route_layer(from_fn_with_state(operation, observe));
+        self.router = self.router.route(&format!("{}{path}", self.base), route);
+        self
+    }
 }
 
 /// Runs the operation.
-pub async fn observe(State(operation): State<Operation>, request: Request, next: Next) -> Response {
+async fn observe(State(operation): State<Operation>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let run = AssertUnwindSafe(run(&operation, request, next)).catch_unwind();
     let response = run.await.unwrap_or_else(|_| {

@@ -12,16 +12,16 @@ use prometheus_client::encoding::EncodeMetric;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+pub use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Metric, Registry};
 
 use crate::Histogram;
 
-pub use handles::{ApiMetrics, BotMetrics, ConnectorWaits, SendMetrics, WebhookMetrics};
+pub use handles::{ApiMetrics, BotMetrics, ConnectorWaits, Held, LiveMetrics, SendMetrics, WebhookMetrics};
 pub use words::{
-    BreakerState, DiskLevel, DispatchOutcome, EventOutcome, Limit, Listener, PerWord, Refusal, SendOutcome,
-    WebhookOutcome, Word,
+    BreakerState, DiskLevel, DispatchOutcome, EventOutcome, HelloRefusal, Limit, Listener, PerWord, Refusal,
+    Road, SendOutcome, WebhookOutcome, Word,
 };
 
 /// Label names with their values.
@@ -36,7 +36,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 
 /// All metrics of the gateway. One per process, shared behind an `Arc`.
 ///
-/// What has labels is reached through a handle (`webhook`, `bot`, `sends`, `api`), which a component resolves
+/// What has labels is reached through a handle (`webhook`, `bot`, `sends`, `api`, `live`), which a component resolves
 /// once and keeps; what has none, or a closed set of label values, is a field.
 #[derive(Debug)]
 pub struct Metrics {
@@ -60,11 +60,14 @@ pub struct Metrics {
     api_seconds: Histograms,
     connections: Gauges,
     attention: Gauges,
+    live_open: Gauges,
+    live_slow: Counters,
 
     webhook_handles: Handles<WebhookMetrics>,
     bot_handles: Handles<BotMetrics>,
     send_handles: Handles<SendMetrics>,
     api_handles: Handles<ApiMetrics>,
+    live_handles: Handles<LiveMetrics>,
 
     /// Strangers turned away, by reason.
     pub refusals: PerWord<Refusal>,
@@ -72,6 +75,10 @@ pub struct Metrics {
     pub events: PerWord<EventOutcome>,
     /// Limits met.
     pub limits: PerWord<Limit>,
+    /// Visitors who were not let in, by reason.
+    pub hellos_refused: PerWord<HelloRefusal>,
+    /// Messages that grow while a bot writes them.
+    pub drafts_open: Gauge,
     /// How long the last syncs of the journal took, median, in seconds.
     pub journal_sync_p50: Seconds,
     /// The same, 99th percentile.
@@ -239,6 +246,22 @@ impl Metrics {
             api_requests: to.add("api_requests", "Runtime API requests, by operation and status"),
             api_seconds: to.add("api_seconds", "How long a runtime API request took, by operation"),
 
+            live_open: to.add(
+                "live_open",
+                "Visitors and apps that listen, by installation and road: websocket, events, poll, listen, \
+                 listen_websocket",
+            ),
+            live_slow: to.add(
+                "live_slow_readers_cut",
+                "Listeners cut because they read nothing for too long, by installation",
+            ),
+            hellos_refused: to.per_word(
+                "hellos_refused",
+                "reason",
+                "Visitors of webchats who were not let in, by reason",
+            ),
+            drafts_open: to.add("drafts_open", "Messages that grow while a bot writes them"),
+
             disk_level: to
                 .add("disk_level", "Disk: 0 ok, 1 warn, 2 webhooks refused, 3 all but settling refused"),
             disk_free: to.add("disk_free_bytes", "Free bytes on the store's disk"),
@@ -249,6 +272,7 @@ impl Metrics {
             bot_handles: Handles::default(),
             send_handles: Handles::default(),
             api_handles: Handles::default(),
+            live_handles: Handles::default(),
             registry: Registry::default(),
             described: Vec::new(),
         };
@@ -309,6 +333,22 @@ impl Metrics {
                 self.api_seconds.get_or_create_owned(&labels),
                 operation,
             )
+        })
+    }
+
+    /// The metrics of those who listen to an installation's live conversations; resolve once.
+    pub fn live(&self, installation: &str) -> Arc<LiveMetrics> {
+        self.live_handles.get(installation, || {
+            let labels = installation_label(installation);
+            let open = |road: &Road| {
+                let mut all = labels.clone();
+                all.push(("road", road.to_string()));
+                self.live_open.get_or_create_owned(&all)
+            };
+            LiveMetrics {
+                open: Road::ALL.iter().map(open).collect(),
+                slow: self.live_slow.get_or_create_owned(&labels),
+            }
         })
     }
 

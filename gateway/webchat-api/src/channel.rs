@@ -7,8 +7,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use portico_contract::spelling::camel_case;
 use portico_contract::{InstallationId, Keyring};
 use portico_live::IdentityOptions;
+use portico_telemetry::Metrics;
+use portico_telemetry::metrics::LiveMetrics;
 use portico_turns::Installation;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -144,11 +147,13 @@ pub(crate) struct Channel {
     pub(crate) overridable: Vec<String>,
     /// How much was sent lately.
     pub(crate) rates: Rates,
+    /// Who listens, counted.
+    pub(crate) metrics: Arc<LiveMetrics>,
 }
 
 impl Channel {
     /// Reads the configuration of an installation.
-    pub(crate) fn new(at: Arc<Installation>) -> Self {
+    pub(crate) fn new(at: Arc<Installation>, metrics: &Arc<Metrics>) -> Self {
         let written = Written::deserialize(at.config.json()).unwrap_or_else(|error| {
             // The connector's own check has passed it, so this is a fault of ours.
             tracing::error!(installation.id = %at.id, %error, "the configuration of a webchat can't be read");
@@ -190,7 +195,8 @@ impl Channel {
             page: written.page,
             typing: written.typing,
             upload: written.upload && written.limits.files > 0,
-            rates: Rates::new(&written.limits),
+            rates: Rates::new(&written.limits, metrics.clone()),
+            metrics: metrics.live(at.id.as_str()),
             limits: written.limits,
             look,
             overridable,
@@ -240,35 +246,19 @@ fn public(value: &Value, schema: &Value) -> Value {
     }
 }
 
-fn camel_case(key: &str) -> String {
-    let mut out = String::with_capacity(key.len());
-    let mut up = false;
-    for letter in key.chars() {
-        match letter {
-            '_' => up = true,
-            letter if up => {
-                out.push(letter.to_ascii_uppercase());
-                up = false;
-            }
-            letter => out.push(letter),
-        }
-    }
-    out
-}
-
 /// The channels that were read.
 #[derive(Default)]
 pub(crate) struct Channels(RwLock<HashMap<InstallationId, Arc<Channel>>>);
 
 impl Channels {
     /// The channel of an installation, read again if the installation was exchanged.
-    pub(crate) fn of(&self, at: Arc<Installation>) -> Arc<Channel> {
+    pub(crate) fn of(&self, at: Arc<Installation>, metrics: &Arc<Metrics>) -> Arc<Channel> {
         if let Some(known) = self.0.read().get(&at.id)
             && Arc::ptr_eq(&known.at, &at)
         {
             return known.clone();
         }
-        let channel = Arc::new(Channel::new(at.clone()));
+        let channel = Arc::new(Channel::new(at.clone(), metrics));
         self.0.write().insert(at.id.clone(), channel.clone());
         channel
     }

@@ -4,22 +4,16 @@
 //! served can do no harm in a browser: no guessing of types, no scripts, and a download unless it is a picture,
 //! sound or film.
 
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
-use http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use axum::response::Response;
+use http::header::REFERRER_POLICY;
 use http::{HeaderName, HeaderValue};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use portico_contract::{Blob, InstallationId, Millis};
 use portico_problem::{Kind, Problem};
+use portico_serve::file::{Served, is_shown, serve};
 use portico_turns::now;
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
-use tower::ServiceExt;
-use tower_http::services::ServeFile;
 
 use crate::asked::{Asked, Named};
 use crate::channel::Channel;
@@ -91,35 +85,18 @@ pub(crate) async fn get(
         api.blobs.describe(&channel.at.id, &blob).await.map_err(|error| errors::problem(error.into()))?;
     let described = described.ok_or_else(missing)?;
     let path = api.blobs.files().find(&described.id).await.ok_or_else(missing)?;
-    let mut response = match ServeFile::new(path).oneshot(request).await {
-        Ok(response) => response.map(Body::new).into_response(),
-        Err(never) => match never {},
+    let served = Served {
+        path: &path,
+        media_type: &described.media_type,
+        name: described.filename.as_deref(),
+        is_shown: is_shown(&described.media_type.to_ascii_lowercase()),
+        cache: "private, max-age=3600",
     };
-    harmless(&mut response, &described);
-    Ok(response)
-}
-
-fn harmless(response: &mut Response, blob: &Blob) {
-    let kind = &blob.media_type;
-    let family = kind.split('/').next().unwrap_or_default();
-    // An SVG picture is a document with scripts.
-    let is_shown = matches!(family, "image" | "audio" | "video") && !kind.starts_with("image/svg");
-    let mut disposition = String::from(if is_shown { "inline" } else { "attachment" });
-    if let Some(name) = &blob.filename {
-        disposition.push_str("; filename*=UTF-8''");
-        disposition.extend(utf8_percent_encode(name, NON_ALPHANUMERIC));
-    }
-    let mut set = |name: HeaderName, value: &str| {
-        let value =
-            HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static("application/octet-stream"));
-        response.headers_mut().insert(name, value);
-    };
-    set(CONTENT_TYPE, kind);
-    set(CONTENT_DISPOSITION, &disposition);
-    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
-    set(CACHE_CONTROL, "private, max-age=3600");
-    set(REFERRER_POLICY, "no-referrer");
+    let mut response = serve(served, request.headers()).await?;
+    let headers = response.headers_mut();
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     // Pages embed what visitors sent; who has the address may.
-    set(HeaderName::from_static("cross-origin-resource-policy"), "cross-origin");
+    let policy = HeaderName::from_static("cross-origin-resource-policy");
+    headers.insert(policy, HeaderValue::from_static("cross-origin"));
+    Ok(response)
 }

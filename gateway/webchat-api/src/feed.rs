@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use portico_contract::{ConversationId, UserId};
 use portico_live::Heard;
+use portico_telemetry::metrics::Road;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::channel::Channel;
@@ -58,16 +59,15 @@ impl Feed {
         first: Option<&ServerFrame>,
         follow: Vec<Start>,
         address: Option<IpAddr>,
+        road: Road,
     ) -> Result<Self, Refused> {
-        let limits = &visit.channel.limits;
-        let seat = api.seats.take(&visit.session.id, address, limits.sockets, limits.session_sockets);
         let mut feed = Self {
             api: api.clone(),
             channel: visit.channel.clone(),
             viewer: visit.user.clone(),
             deltas: visit.deltas,
             following: Following::default(),
-            seat: seat.ok_or(Refused::later(Close::Rate, Duration::from_secs(30)))?,
+            seat: api.sit(visit, address, road)?,
             out: VecDeque::new(),
             leaving: Box::pin(api.leaving.clone().cancelled_owned()),
             ended: false,

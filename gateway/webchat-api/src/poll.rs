@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::Response;
 use portico_contract::ConversationId;
 use portico_problem::Problem;
+use portico_telemetry::metrics::Road;
 use tokio::time::Instant;
 
 use crate::caller::{Caller, page_of};
@@ -38,13 +39,17 @@ pub(crate) async fn post(State(api): State<Api>, request: Request) -> Result<Res
     let address = (api.address)(request.extensions());
     let (mut parts, body) = request.into_parts();
     let body = read(Request::from_parts(parts.clone(), body), MAX_FRAME).await?;
-    let refused = |refused: Refused| refused.problem();
+    let refused = |refused: Refused| {
+        api.count_refused(&refused);
+        refused.problem()
+    };
     let said = std::str::from_utf8(&body).map_err(|_| BadFrame::Close).and_then(frame::read);
     match said {
         Ok(ClientFrame::Hello(hello)) => {
             let greeted = greet(&api, *hello, origin.as_deref(), address).await.map_err(refused)?;
             let missing = missing(&greeted.follow);
-            let feed = Feed::new(&api, &greeted.visit, Some(&greeted.welcome), greeted.follow, address);
+            let (first, follow) = (Some(&greeted.welcome), greeted.follow);
+            let feed = Feed::new(&api, &greeted.visit, first, follow, address, Road::Poll);
             Ok(answer(&gather(feed.map_err(refused)?, missing, CATCH_UP).await))
         }
         Ok(ClientFrame::Sync(sync)) => {
@@ -87,7 +92,8 @@ async fn wait(
     address: Option<IpAddr>,
 ) -> Result<Response<Body>, Problem> {
     let missing = missing(&follow);
-    let feed = Feed::new(api, visit, None, follow, address).map_err(|refused| refused.problem())?;
+    let feed =
+        Feed::new(api, visit, None, follow, address, Road::Poll).map_err(|refused| refused.problem())?;
     let within = if missing.is_empty() { api.times.poll } else { CATCH_UP };
     Ok(answer(&gather(feed, missing, within).await))
 }

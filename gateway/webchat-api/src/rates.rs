@@ -5,11 +5,15 @@
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
+use portico_serve::address::bucket;
+use portico_telemetry::Metrics;
+use portico_telemetry::metrics::Limit;
 
 use crate::channel::Limits;
 
@@ -34,6 +38,7 @@ pub(crate) struct Rates {
     event: Keyed,
     call: Keyed,
     upload: Keyed,
+    metrics: Arc<Metrics>,
 }
 
 fn limiter(count: u32, per: Duration, burst: u32) -> Keyed {
@@ -44,16 +49,8 @@ fn limiter(count: u32, per: Duration, burst: u32) -> Keyed {
     RateLimiter::new(quota.allow_burst(burst), DashMapStateStore::default(), DefaultClock::default())
 }
 
-/// What an address counts under: itself, or its /64 for IPv6, since one host has a whole /64.
-pub(crate) fn bucket(address: IpAddr) -> u128 {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(v6) => v6.to_bits() & !u128::from(u64::MAX),
-    }
-}
-
 impl Rates {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
         // A few at once are a person in a hurry; the rest is the pace of the quota.
         let burst = |count: u32| (count / 4).max(5);
         let per_session = (limits.hellos / SESSION_SHARE).max(1);
@@ -68,12 +65,16 @@ impl Rates {
             event: limiter(limits.events, MINUTE, burst(limits.events)),
             call: limiter(calls, MINUTE, burst(calls)),
             upload: limiter(limits.uploads, HOUR, limits.uploads),
+            metrics,
         }
     }
 
     fn check(&self, limiter: &Keyed, key: impl Hash) -> Result<(), Duration> {
         let key = self.hasher.hash_one(key);
-        limiter.check_key(&key).map_err(|not_until| not_until.wait_time_from(self.clock.now()))
+        limiter.check_key(&key).map_err(|not_until| {
+            self.metrics.limits.inc(Limit::Visitor);
+            not_until.wait_time_from(self.clock.now())
+        })
     }
 
     /// Counts a hello of an address. An error is how long to wait.

@@ -9,9 +9,10 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use portico_contract::ConversationId;
+use portico_serve::address::bucket;
+use portico_telemetry::metrics::Held;
 
 use crate::frame::Close;
-use crate::rates::bucket;
 
 /// Something that a connection is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub(crate) struct Seat {
     address: Option<u128>,
     /// What it is told.
     pub(crate) orders: Arc<Orders>,
+    /// Its place in the metrics.
+    counted: Option<Held>,
 }
 
 impl Seats {
@@ -86,7 +89,7 @@ impl Seats {
         }
         let orders = Arc::new(Orders::default());
         let session = sit(&mut taken, session, &orders, of_session);
-        Some(Seat { seats: self.clone(), session: Some(session), address, orders })
+        Some(Seat { seats: self.clone(), session: Some(session), address, orders, counted: None })
     }
 
     /// Gives an order to every connection of a session.
@@ -127,6 +130,13 @@ fn stand_up(taken: &mut Taken, session: &str, orders: &Arc<Orders>) {
 }
 
 impl Seat {
+    /// The same seat, counted in the metrics for as long as it is held.
+    #[must_use]
+    pub(crate) fn counted(mut self, held: Held) -> Self {
+        self.counted = Some(held);
+        self
+    }
+
     /// The connection is another session's from now on.
     pub(crate) fn change(&mut self, session: &str, of_session: usize) {
         if self.session.as_deref() == Some(session) {

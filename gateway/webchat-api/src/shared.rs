@@ -1,6 +1,7 @@
 //! What all handlers share: the parts of the gateway, the channels, who is connected, and names of agents.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,17 +9,23 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
 use portico_contract::UserId;
+use portico_serve::origin::is_localhost;
+use portico_telemetry::metrics::{HelloRefusal, Limit, Road};
 use sha2::Sha256;
 
 use crate::WebchatApi;
 use crate::channel::{CONNECTOR, Channel, Channels};
-use crate::origin::is_localhost;
-use crate::seats::Seats;
+use crate::errors::Refused;
+use crate::frame::Close;
+use crate::seats::{Seat, Seats};
+use crate::visit::Visit;
 
 pub(crate) type Api = Arc<Shared>;
 
 /// How long a name of an agent is believed.
 const NAMED: Duration = Duration::from_secs(60);
+/// When to come back to an address that has too many connections.
+const FULL: Duration = Duration::from_secs(30);
 /// Most names that are remembered.
 const MOST_NAMES: usize = 1024;
 
@@ -66,13 +73,15 @@ impl Shared {
 
     /// The channel of an id.
     pub(crate) fn channel(&self, id: &str) -> Option<Arc<Channel>> {
-        self.live.installation(id, CONNECTOR).map(|at| self.channels.of(at))
+        self.live.installation(id, CONNECTOR).map(|at| self.channels.of(at, self.live.metrics()))
     }
 
     /// All channels.
     pub(crate) fn all_channels(&self) -> Vec<Arc<Channel>> {
         let all = self.installations.all().into_iter();
-        all.filter(|at| at.connector.manifest().name == CONNECTOR).map(|at| self.channels.of(at)).collect()
+        all.filter(|at| at.connector.manifest().name == CONNECTOR)
+            .map(|at| self.channels.of(at, self.live.metrics()))
+            .collect()
     }
 
     /// Whether a page may use a channel.
@@ -91,6 +100,37 @@ impl Shared {
     /// Whether any channel lets pages of an origin in.
     pub(crate) fn is_known_origin(&self, origin: &str) -> bool {
         self.all_channels().iter().any(|channel| self.may_use(channel, origin))
+    }
+
+    /// A place for a visitor's connection, counted under its road.
+    ///
+    /// # Errors
+    /// `Rate` when the address has too many: nobody can do anything about a neighbour's connections but wait.
+    pub(crate) fn sit(&self, visit: &Visit, address: Option<IpAddr>, road: Road) -> Result<Seat, Refused> {
+        let limits = &visit.channel.limits;
+        let seat = self.seats.take(&visit.session.id, address, limits.sockets, limits.session_sockets);
+        let Some(seat) = seat else {
+            self.live.metrics().limits.inc(Limit::Streams);
+            return Err(Refused::later(Close::Rate, FULL));
+        };
+        Ok(seat.counted(visit.channel.metrics.open(road)))
+    }
+
+    /// Counts a visitor who was not let in.
+    pub(crate) fn count_refused(&self, refused: &Refused) {
+        let reason = match refused.close {
+            Close::BadFrame | Close::FrameSize | Close::Protocol | Close::NotUtf8 => HelloRefusal::Malformed,
+            Close::Version => HelloRefusal::Version,
+            Close::Token | Close::Ended => HelloRefusal::Token,
+            Close::Origin => HelloRefusal::Origin,
+            Close::Channel => HelloRefusal::UnknownChannel,
+            Close::Timeout | Close::Idle => HelloRefusal::TooLate,
+            Close::Rate | Close::Crowded => HelloRefusal::RateLimited,
+            Close::Failure | Close::Slow => HelloRefusal::Unavailable,
+            // They come back to the next gateway.
+            Close::Leaving => return,
+        };
+        self.live.metrics().hellos_refused.inc(reason);
     }
 
     /// The gateway's own origin.

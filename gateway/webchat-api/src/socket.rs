@@ -25,6 +25,7 @@ use hyper_util::rt::TokioIo;
 use portico_contract::ConversationId;
 use portico_live::Heard;
 use portico_problem::{Kind, Problem};
+use portico_telemetry::metrics::Road;
 use tokio::time::{Instant, Sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -192,7 +193,10 @@ impl Socket {
         let greeted = Box::pin(self.hello(origin, address)).await;
         let refused = match greeted {
             Ok(visit) => self.talk(visit).await,
-            Err(refused) => refused,
+            Err(refused) => {
+                refused.iter().for_each(|refused| self.api.count_refused(refused));
+                refused
+            }
         };
         self.following.clear();
         if let Some(refused) = refused {
@@ -228,11 +232,7 @@ impl Socket {
         };
         let greeted = greet(&self.api, *hello, origin.as_deref(), address).await;
         let Greeted { visit, welcome, follow } = greeted.map_err(Some)?;
-        let limits = &visit.channel.limits;
-        let seat = self.api.seats.take(&visit.session.id, address, limits.sockets, limits.session_sockets);
-        // Nobody can do anything about a neighbour's connections but wait.
-        let full = || Some(Refused::later(Close::Rate, Duration::from_secs(30)));
-        self.seat = Some(seat.ok_or_else(full)?);
+        self.seat = Some(self.api.sit(&visit, address, Road::WebSocket).map_err(Some)?);
         self.put(&welcome);
         self.show(&visit, follow);
         self.silent_since = Instant::now();
@@ -271,6 +271,9 @@ impl Socket {
                 Happened::Leaving => return Some(self.deploy()),
                 Happened::Alarm => {
                     if let Some(refused) = self.keep_time() {
+                        if refused.close == Close::Slow {
+                            visit.channel.metrics.slow.inc();
+                        }
                         return Some(refused);
                     }
                 }

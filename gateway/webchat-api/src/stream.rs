@@ -7,6 +7,7 @@ use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Response};
 use portico_problem::Problem;
+use portico_telemetry::metrics::Road;
 
 use crate::caller::page_of;
 use crate::errors::Refused;
@@ -34,11 +35,14 @@ pub(crate) async fn post(State(api): State<Api>, request: Request) -> Result<Res
     let origin = page_of(&api, request.headers()).map(ToOwned::to_owned);
     let address = (api.address)(request.extensions());
     let body = read(request, MAX_FRAME).await?;
-    let refused = |refused: Refused| refused.problem();
+    let refused = |refused: Refused| {
+        api.count_refused(&refused);
+        refused.problem()
+    };
     let hello = hello(&body).map_err(refused)?;
     let greeted = greet(&api, hello, origin.as_deref(), address).await.map_err(refused)?;
-    let feed =
-        Feed::new(&api, &greeted.visit, Some(&greeted.welcome), greeted.follow, address).map_err(refused)?;
+    let (first, follow) = (Some(&greeted.welcome), greeted.follow);
+    let feed = Feed::new(&api, &greeted.visit, first, follow, address, Road::Events).map_err(refused)?;
     // Before a proxy or the visitor takes silence for the end.
     let rest = api.times.heartbeat * 3 / 5;
     let events = stream::unfold(Some(feed), move |feed| async move {

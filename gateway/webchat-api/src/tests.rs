@@ -4,6 +4,7 @@ mod fallbacks;
 mod files;
 mod fixtures;
 mod identity;
+mod metrics;
 mod pages;
 mod protocol;
 mod raw;

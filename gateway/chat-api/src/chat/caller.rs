@@ -11,6 +11,7 @@ use portico_store::records::{Conversation, TagMap, User};
 use portico_turns::Installation;
 
 use super::ids;
+use crate::feed::Opener;
 use crate::front::{At, Surface};
 use crate::problems::{self, forbidden, not_found, unauthorized};
 use crate::shared::{Holder, seconds};
@@ -51,7 +52,7 @@ impl FromRequestParts<Api> for KeyHolder {
         };
         let own = api.user_key(Surface::Chat, &at);
         let signer = match is_personal(&at) {
-            true => Signer::Outside(&at.secrets, SECRET),
+            true => Signer::outside(&at, SECRET),
             false => Signer::Gateway(&own),
         };
         let good = token::read(&key, &signer, seconds())
@@ -133,9 +134,15 @@ pub(crate) async fn make(
 }
 
 impl Caller {
-    /// As paces and seats know the caller.
-    pub(crate) fn holder(&self) -> Holder {
-        holder(&self.at, self.user.id.as_str())
+    /// The caller, as one who opens a stream.
+    pub(crate) fn opener(&self) -> Opener {
+        Opener {
+            surface: Surface::Chat,
+            at: self.at.clone(),
+            holder: holder(&self.at, self.user.id.as_str()),
+            address: self.address,
+            until: self.until,
+        }
     }
 
     /// A conversation that the caller takes part in.

@@ -8,22 +8,24 @@ use portico_problem::{Kind, Problem};
 use portico_store::records::TagMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::caller::Caller;
+use super::shapes::{ConversationAnswer, ConversationList, Done};
 use super::{Answer, ids, wire};
 use crate::path::Id;
 use crate::problems::{self, forbidden};
 use crate::{Api, Shared, body, page};
 
 /// A conversation to make.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct NewConversation {
     id: Option<String>,
 }
 
 /// A conversation to find or make.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NamedConversation {
     id: String,
 }
@@ -54,6 +56,8 @@ async fn named(
 }
 
 /// Makes a conversation.
+#[utoipa::path(post, path = "/conversations", operation_id = "createConversation", tag = "conversations",
+    request_body = NewConversation, responses((status = 201, body = ConversationAnswer)))]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -74,6 +78,8 @@ pub(crate) async fn create(
 }
 
 /// The conversation of an id, made if it is not there.
+#[utoipa::path(post, path = "/conversations/get-or-create", operation_id = "getOrCreateConversation", tag = "conversations",
+    request_body = NamedConversation, responses((status = 200, body = ConversationAnswer)))]
 pub(crate) async fn get_or_create(
     State(api): State<Api>,
     caller: Caller,
@@ -95,12 +101,16 @@ pub(crate) async fn get_or_create(
 }
 
 /// A conversation that the caller takes part in.
+#[utoipa::path(get, path = "/conversations/{id}", operation_id = "getConversation", tag = "conversations",
+    params(("id" = String, Path)), responses((status = 200, body = ConversationAnswer)))]
 pub(crate) async fn get(State(api): State<Api>, caller: Caller, Id(id): Id) -> Answer {
     let conversation = caller.conversation(&api, &id).await?;
     Ok(Json(json!({ "conversation": wire::conversation(&caller.at, &conversation) })))
 }
 
 /// Removes a conversation of the caller's own.
+#[utoipa::path(delete, path = "/conversations/{id}", operation_id = "deleteConversation", tag = "conversations",
+    params(("id" = String, Path)), responses((status = 200, body = Done)))]
 pub(crate) async fn delete(State(api): State<Api>, caller: Caller, Id(id): Id) -> Answer {
     let conversation = caller.own_conversation(&api, &id).await?;
     api.live.delete_conversation(&caller.at, conversation.id).await.map_err(problems::live)?;
@@ -108,6 +118,8 @@ pub(crate) async fn delete(State(api): State<Api>, caller: Caller, Id(id): Id) -
 }
 
 /// Conversations of the caller's own, those with the newest activity first.
+#[utoipa::path(get, path = "/conversations", operation_id = "listConversations", tag = "conversations",
+    params(("nextToken" = Option<String>, Query)), responses((status = 200, body = ConversationList)))]
 pub(crate) async fn list(State(api): State<Api>, caller: Caller, uri: Uri) -> Answer {
     let name = format!("{} conversations of {}", caller.at.id, caller.user.id);
     let cursor = page::cursor(&api, &uri, &name)?;

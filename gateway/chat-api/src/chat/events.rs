@@ -10,8 +10,10 @@ use portico_store::records::{GatewayEvent, iso};
 use portico_store::{EventKind, StoredEvent};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::caller::Caller;
+use super::shapes::EventAnswer;
 use super::wire::Names;
 use super::{Answer, ids};
 use crate::path::{self, Id};
@@ -22,14 +24,17 @@ use crate::{Api, body};
 pub(crate) const CUSTOM: &str = "custom";
 
 /// An event to tell.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewEvent {
     conversation_id: String,
+    #[schema(value_type = Object)]
     payload: Map<String, Value>,
 }
 
 /// Tells the bot an event; when it is answered, it is kept.
+#[utoipa::path(post, path = "/events", operation_id = "createEvent", tag = "events",
+    request_body = NewEvent, responses((status = 201, body = EventAnswer)))]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -58,6 +63,8 @@ pub(crate) async fn create(
 }
 
 /// An event that somebody told in a conversation that the caller takes part in.
+#[utoipa::path(get, path = "/events/{id}", operation_id = "getEvent", tag = "events",
+    params(("id" = String, Path)), responses((status = 200, body = EventAnswer)))]
 pub(crate) async fn get(State(api): State<Api>, caller: Caller, Id(id): Id) -> Answer {
     let missing = || not_found("event");
     let id = path::event(&id)?;
@@ -67,7 +74,7 @@ pub(crate) async fn get(State(api): State<Api>, caller: Caller, Id(id): Id) -> A
     let event = told(&stored).ok_or_else(missing)?;
     let conversation = caller.conversation(&api, &stored.lane.conversation.to_string()).await?;
     let user = match &event.user_id {
-        Some(user) => Names::new(&caller.at, &caller.user).of(&api, user).await,
+        Some(user) => Names::new(&caller.at, &caller.user).of(&api.live, user).await,
         None => return Err(missing()),
     };
     Ok(Json(json!({ "event": {

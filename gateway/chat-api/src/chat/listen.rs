@@ -9,24 +9,29 @@ use async_trait::async_trait;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use portico_contract::UserId;
-use portico_live::{Bounds, DRAFT_TAG, Shown, Signal, What};
+use portico_live::{DRAFT_TAG, Shown, Signal, What};
 use portico_problem::Problem;
 use portico_store::records::{Direction, Message, iso};
 use serde_json::{Value, json};
 
 use super::caller::Caller;
+use super::shapes::Signal as SignalShape;
+use super::signals;
 use super::wire::Names;
-use super::{events, ids, wire};
-use crate::feed::{Feed, Said, Wire};
-use crate::front::Surface;
+use super::{ids, wire};
+use crate::feed::{Feed, Said, Wire, object, signal};
 use crate::path::{Id, Rest};
 use crate::problems::unknown;
-use crate::{Api, problems, socket, sse};
+use crate::{Api, socket, sse};
 
 /// Drafts of which one stream remembers how far they were shown.
 const DRAFTS: usize = 64;
 
 /// Opens a stream: server-sent events, or a WebSocket where the caller asks for one.
+#[utoipa::path(get, path = "/conversations/{id}/listen", operation_id = "listenConversation", tag = "conversations",
+    params(("id" = String, Path)),
+    responses((status = 200, body = SignalShape, content_type = "text/event-stream",
+        description = "events `message`, each with one signal; `data: ping` after three seconds of silence")))]
 pub(crate) async fn listen(
     State(api): State<Api>,
     caller: Caller,
@@ -51,13 +56,6 @@ pub(crate) async fn listen_unescaped(
 
 async fn open(api: &Api, caller: &Caller, id: &str, request: Request) -> Result<Response, Problem> {
     let conversation = caller.conversation(api, id).await?;
-    let seats = (
-        api.user_seats.take(caller.holder(), api.limits.user_streams)?,
-        api.address_seats[Surface::Chat.index()].take(caller.address, api.address_streams(Surface::Chat))?,
-    );
-    // First listen, then look how far the stream is: what comes between is not lost.
-    let listener = api.live.listen(&caller.at, conversation.id, Bounds::default());
-    let head = api.live.head(&caller.at, conversation.id).await.map_err(problems::live)?;
     let wire = Chat {
         conversation: ids::of_conversation(&caller.at, &conversation),
         names: Names::new(&caller.at, &caller.user),
@@ -66,17 +64,7 @@ async fn open(api: &Api, caller: &Caller, id: &str, request: Request) -> Result<
         drafts: HashMap::new(),
         api: api.clone(),
     };
-    let feed = Feed {
-        listener: listener.after(head.last),
-        wire: Box::new(wire),
-        stop: api.stop.clone(),
-        quiet: sse::QUIET,
-        until: caller.until,
-        waiting: Default::default(),
-        seats: Some(seats),
-        heard: None,
-        ended: false,
-    };
+    let feed = Feed::open(api, caller.opener(), conversation.id, wire).await?;
     if socket::is_asked_for(&request) { socket::answer(request, feed) } else { Ok(sse::answer(feed)) }
 }
 
@@ -95,33 +83,14 @@ struct Chat {
 impl Wire for Chat {
     async fn item(&mut self, shown: &Shown) -> Said {
         match &shown.what {
-            What::Message { message, .. } => self.message(message).await.into(),
-            What::Deleted { id, user } => {
-                let user = match user {
-                    Some(user) => self.names.of(&self.api, user).await,
-                    None => return Said::default(),
-                };
-                let data = json!({ "id": id, "conversationId": self.conversation, "userId": user });
-                vec![signal("message_deleted", data)].into()
-            }
-            What::Participant { user, joined, .. } => {
-                let data = json!({
-                    "conversationId": self.conversation, "participantId": self.names.of(&self.api, user).await,
-                });
-                let kind = if *joined { "participant_added" } else { "participant_removed" };
-                Said { signals: vec![signal(kind, data)], last: !joined && *user == self.me }
-            }
-            What::Event { id, user, data, is_bot, name, .. } if name == events::CUSTOM || *is_bot => {
-                let payload = if *is_bot { object(data) } else { events::inner(data) };
-                let user = self.names.of(&self.api, user).await;
-                vec![self.event(json!(id), id.millis(), &user, payload, *is_bot)].into()
+            What::Message { message, .. } => self.message(message, shown).await.into(),
+            // Whoever was sent away hears that, and nothing more.
+            What::Participant { user, joined: false, .. } if *user == self.me => {
+                Said { signals: self.told(shown).await, last: true }
             }
             // A conversation that is gone has nothing more to say.
             What::Conversation { conversation: None } => Said { signals: Vec::new(), last: true },
-            // The Chat API has no words for the rest.
-            What::Event { .. } | What::Updated { .. } | What::Status { .. } | What::Conversation { .. } => {
-                Said::default()
-            }
+            _ => self.told(shown).await.into(),
         }
     }
 
@@ -130,7 +99,7 @@ impl Wire for Chat {
             // Only bots have such events, whomever their payload names.
             Signal::Custom { data, at, .. } => {
                 let bot = self.bot.clone();
-                vec![self.event(Value::Null, *at, &bot, object(data), true)].into()
+                vec![signals::event(Value::Null, *at, &self.conversation, &bot, object(data), true)].into()
             }
             Signal::Delta { draft, n, text, full, by, began_at } => {
                 let Some(delta) = self.grown(draft, text, *full) else { return Said::default() };
@@ -154,29 +123,29 @@ impl Wire for Chat {
 }
 
 impl Chat {
-    async fn message(&mut self, message: &Message) -> Vec<Value> {
+    /// An item as everybody is told of it.
+    async fn told(&mut self, shown: &Shown) -> Vec<Value> {
+        signals::of_item(&self.api.live, &mut self.names, &self.conversation, shown)
+            .await
+            .into_iter()
+            .collect()
+    }
+
+    /// A message, and before it the end of the stream in which it grew.
+    async fn message(&mut self, message: &Message, shown: &Shown) -> Vec<Value> {
         let is_bot = message.direction == Direction::Outgoing;
-        let user = self.names.of(&self.api, &message.user).await;
-        let mut shown = wire::message(message, &self.conversation, &user);
         let mut signals = Vec::with_capacity(2);
         let stream = message.tags.get(DRAFT_TAG).map(String::as_str);
         let stream = stream.or_else(|| message.payload.pointer("/metadata/streamId").and_then(Value::as_str));
         if let Some(stream) = stream.filter(|stream| is_bot && !stream.is_empty()) {
-            let data = json!({ "streamId": stream, "message": shown });
+            let user = self.names.of(&self.api.live, &message.user).await;
+            let data =
+                json!({ "streamId": stream, "message": wire::message(message, &self.conversation, &user) });
             signals.push(signal("message_stream_complete", data));
             self.remember(stream, None);
         }
-        shown.insert("isBot".into(), is_bot.into());
-        signals.push(signal("message_created", Value::Object(shown)));
+        signals.extend(self.told(shown).await);
         signals
-    }
-
-    fn event(&self, id: Value, at: u64, user: &str, payload: Value, is_bot: bool) -> Value {
-        let data = json!({
-            "id": id, "createdAt": iso(at), "conversationId": self.conversation, "userId": user,
-            "payload": payload, "isBot": is_bot,
-        });
-        signal("event_created", data)
     }
 
     /// What is new of a draft. This API can only add: when the text so far is another one, nothing more is shown
@@ -206,17 +175,5 @@ impl Chat {
             self.drafts.clear();
         }
         self.drafts.insert(draft.to_owned(), so_far);
-    }
-}
-
-fn signal(kind: &str, data: Value) -> Value {
-    json!({ "type": kind, "data": data })
-}
-
-/// Data as an object, which the client insists on.
-fn object(data: &Value) -> Value {
-    match data {
-        Value::Object(_) => data.clone(),
-        other => json!({ "value": other }),
     }
 }

@@ -5,12 +5,13 @@ use axum::extract::State;
 use http::{StatusCode, Uri};
 use portico_live::Say;
 use portico_problem::Problem;
-use portico_serve::store_problem;
-use portico_store::records::{Message, MessageFilter, TagMap};
+use portico_store::records::{Message, TagMap};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::caller::Caller;
+use super::shapes::{Done, MessageAnswer, MessageList};
 use super::wire::Names;
 use super::{Answer, ids, wire};
 use crate::path::{self, Id};
@@ -19,16 +20,21 @@ use crate::problems::{self, not_found};
 use crate::{Api, Shared, body, page};
 
 /// A message to say.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewMessage {
     conversation_id: String,
+    /// The message: its `type`, and the fields of that.
+    #[schema(value_type = Object)]
     payload: Value,
     #[serde(default)]
+    #[schema(value_type = Option<Object>)]
     metadata: Option<body::Metadata>,
 }
 
 /// Says a message; when it is answered, it is kept.
+#[utoipa::path(post, path = "/messages", operation_id = "createMessage", tag = "messages",
+    request_body = NewMessage, responses((status = 201, body = MessageAnswer)))]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -62,13 +68,17 @@ async fn addressed(api: &Shared, caller: &Caller, id: &str) -> Result<(Message, 
 }
 
 /// A message.
+#[utoipa::path(get, path = "/messages/{id}", operation_id = "getMessage", tag = "messages",
+    params(("id" = String, Path)), responses((status = 200, body = MessageAnswer)))]
 pub(crate) async fn get(State(api): State<Api>, caller: Caller, Id(id): Id) -> Answer {
     let (message, place) = addressed(&api, &caller, &id).await?;
-    let user = Names::new(&caller.at, &caller.user).of(&api, &message.user).await;
+    let user = Names::new(&caller.at, &caller.user).of(&api.live, &message.user).await;
     Ok(Json(json!({ "message": wire::message(&message, &place, &user) })))
 }
 
 /// Takes back a message of the caller's own.
+#[utoipa::path(delete, path = "/messages/{id}", operation_id = "deleteMessage", tag = "messages",
+    params(("id" = String, Path)), responses((status = 200, body = Done)))]
 pub(crate) async fn delete(State(api): State<Api>, caller: Caller, Id(id): Id) -> Answer {
     let (message, _) = addressed(&api, &caller, &id).await?;
     let deleted = api.live.delete_message(&caller.at, message.id, &caller.user.id);
@@ -77,21 +87,17 @@ pub(crate) async fn delete(State(api): State<Api>, caller: Caller, Id(id): Id) -
 }
 
 /// Messages of a conversation, newest first.
+#[utoipa::path(get, path = "/conversations/{id}/messages", operation_id = "listMessages", tag = "conversations",
+    params(("id" = String, Path), ("nextToken" = Option<String>, Query)), responses((status = 200, body = MessageList)))]
 pub(crate) async fn list(State(api): State<Api>, caller: Caller, Id(id): Id, uri: Uri) -> Answer {
     let conversation = caller.conversation(&api, &id).await?;
-    let name = format!("{} messages of {}", caller.at.id, conversation.id);
-    let cursor = page::cursor(&api, &uri, &name)?;
-    let records = api.records(&caller.at);
-    let all = MessageFilter::default();
-    let found = records.messages(conversation.id, &all, cursor, page::SIZE).await;
-    let found = found.map_err(|error| store_problem(&error))?;
+    let (messages, meta) = page::messages(&api, &caller.at, conversation.id, &uri).await?;
     let place = ids::of_conversation(&caller.at, &conversation);
     let mut names = Names::new(&caller.at, &caller.user);
-    let mut shown = Vec::with_capacity(found.items.len());
-    for row in &found.items {
-        let user = names.of(&api, &row.value.user).await;
-        shown.push(Value::Object(wire::message(&row.value, &place, &user)));
+    let mut shown = Vec::with_capacity(messages.len());
+    for message in &messages {
+        let user = names.of(&api.live, &message.user).await;
+        shown.push(Value::Object(wire::message(message, &place, &user)));
     }
-    let meta = page::meta(&api, &name, found.next.as_ref());
     Ok(Json(json!({ "messages": shown, "meta": meta })))
 }

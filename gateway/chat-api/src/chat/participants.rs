@@ -7,21 +7,25 @@ use portico_problem::Problem;
 use portico_store::records::User;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::caller::{Caller, is_owner};
+use super::shapes::{Done, ParticipantAnswer, ParticipantList};
 use super::{Answer, ids, wire};
 use crate::path::{Id, IdAndUser};
 use crate::problems::{self, not_found};
 use crate::{Api, Shared, body};
 
 /// Somebody to take part.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewParticipant {
     user_id: String,
 }
 
 /// Everybody who takes part, for those who do.
+#[utoipa::path(get, path = "/conversations/{id}/participants", operation_id = "listParticipants", tag = "participants",
+    params(("id" = String, Path)), responses((status = 200, body = ParticipantList)))]
 pub(crate) async fn list(State(api): State<Api>, caller: Caller, Id(id): Id) -> Answer {
     let conversation = caller.conversation(&api, &id).await?;
     let bot = UserId::of_bot(&caller.at.bot);
@@ -32,6 +36,8 @@ pub(crate) async fn list(State(api): State<Api>, caller: Caller, Id(id): Id) -> 
 }
 
 /// Makes a user take part.
+#[utoipa::path(post, path = "/conversations/{id}/participants", operation_id = "addParticipant", tag = "participants",
+    params(("id" = String, Path)), request_body = NewParticipant, responses((status = 200, body = ParticipantAnswer)))]
 pub(crate) async fn add(
     State(api): State<Api>,
     caller: Caller,
@@ -45,6 +51,8 @@ pub(crate) async fn add(
 }
 
 /// Somebody who takes part.
+#[utoipa::path(get, path = "/conversations/{id}/participants/{userId}", operation_id = "getParticipant", tag = "participants",
+    params(("id" = String, Path), ("userId" = String, Path)), responses((status = 200, body = ParticipantAnswer)))]
 pub(crate) async fn get(State(api): State<Api>, caller: Caller, path: IdAndUser) -> Answer {
     let IdAndUser(id, user) = path;
     let conversation = caller.own_conversation(&api, &id).await?;
@@ -57,6 +65,8 @@ pub(crate) async fn get(State(api): State<Api>, caller: Caller, path: IdAndUser)
 }
 
 /// Makes a user not take part any more.
+#[utoipa::path(delete, path = "/conversations/{id}/participants/{userId}", operation_id = "removeParticipant", tag = "participants",
+    params(("id" = String, Path), ("userId" = String, Path)), responses((status = 200, body = Done)))]
 pub(crate) async fn remove(State(api): State<Api>, caller: Caller, path: IdAndUser) -> Answer {
     let IdAndUser(id, user) = path;
     let conversation = caller.own_conversation(&api, &id).await?;

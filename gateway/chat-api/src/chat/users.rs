@@ -7,8 +7,10 @@ use portico_live::{NewPerson, PersonChange};
 use portico_problem::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::caller::{Caller, KeyHolder, get_or_make, is_personal, make};
+use super::shapes::{Done, MadeUser, UserAnswer};
 use super::{Answer, ids, wire};
 use crate::front::{At, Surface};
 use crate::problems::{self, unauthorized};
@@ -20,9 +22,10 @@ use crate::{Api, body};
 const PROFILE: usize = 1000;
 
 /// A user to make.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct NewUser {
+    /// An id of the caller's choice: at most 70 characters of `A-Z a-z 0-9 _ - / \`.
     id: Option<String>,
     name: Option<String>,
     picture_url: Option<String>,
@@ -42,18 +45,23 @@ impl NewUser {
 }
 
 /// What to change about a user; `null` removes.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct UserChange {
     #[serde(deserialize_with = "body::nullable")]
+    #[schema(value_type = Option<String>)]
     name: Option<Option<String>>,
     #[serde(deserialize_with = "body::nullable")]
+    #[schema(value_type = Option<String>)]
     picture_url: Option<Option<String>>,
     #[serde(deserialize_with = "body::nullable")]
+    #[schema(value_type = Option<String>, max_length = 1000)]
     profile: Option<Option<String>>,
 }
 
 /// Makes a user and a key for it.
+#[utoipa::path(post, path = "/users", operation_id = "createUser", tag = "users",
+    request_body = NewUser, security(()), responses((status = 201, body = MadeUser)))]
 pub(crate) async fn create(
     State(api): State<Api>,
     At { installation: at, address }: At,
@@ -73,6 +81,8 @@ pub(crate) async fn create(
 }
 
 /// The user of the key, made if it is not there.
+#[utoipa::path(post, path = "/users/get-or-create", operation_id = "getOrCreateUser", tag = "users",
+    request_body = NewUser, responses((status = 200, body = UserAnswer)))]
 pub(crate) async fn get_or_create(
     State(api): State<Api>,
     KeyHolder { at, id, .. }: KeyHolder,
@@ -86,11 +96,15 @@ pub(crate) async fn get_or_create(
 }
 
 /// The user of the key.
+#[utoipa::path(get, path = "/users/me", operation_id = "getUser", tag = "users",
+    responses((status = 200, body = UserAnswer)))]
 pub(crate) async fn get(caller: Caller) -> Answer {
     Ok(Json(json!({ "user": wire::user(&caller.at, &caller.user) })))
 }
 
 /// Changes the user of the key.
+#[utoipa::path(put, path = "/users/me", operation_id = "updateUser", tag = "users",
+    request_body = UserChange, responses((status = 200, body = UserAnswer)))]
 pub(crate) async fn update(
     State(api): State<Api>,
     caller: Caller,
@@ -110,6 +124,8 @@ pub(crate) async fn update(
 }
 
 /// Removes the user of the key.
+#[utoipa::path(delete, path = "/users/me", operation_id = "deleteUser", tag = "users",
+    responses((status = 200, body = Done)))]
 pub(crate) async fn delete(State(api): State<Api>, caller: Caller) -> Answer {
     api.live.delete_user(&caller.at, &caller.user.id).await.map_err(problems::live)?;
     Ok(Json(json!({})))

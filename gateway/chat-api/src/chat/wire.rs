@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use portico_contract::UserId;
+use portico_live::Live;
 use portico_store::records::{Conversation, Message, User, iso};
 use portico_turns::Installation;
 use serde_json::{Map, Value, json};
 
 use super::ids;
-use crate::Shared;
 use crate::payload::{self, Shape};
 
 /// A user.
@@ -63,18 +63,23 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Names of an installation's users; one is known already.
+    /// Names of an installation's users.
+    pub(crate) fn unknown(at: &Arc<Installation>) -> Self {
+        Self { at: at.clone(), known: HashMap::new() }
+    }
+
+    /// As [`Names::unknown`]; one is known already.
     pub(crate) fn new(at: &Arc<Installation>, user: &User) -> Self {
         let known = HashMap::from([(user.id.clone(), ids::of_user(user).to_owned())]);
         Self { at: at.clone(), known }
     }
 
     /// The id of a user on this API. One who is not there any more keeps the gateway's.
-    pub(crate) async fn of(&mut self, api: &Shared, user: &UserId) -> String {
+    pub(crate) async fn of(&mut self, live: &Live, user: &UserId) -> String {
         if let Some(known) = self.known.get(user) {
             return known.clone();
         }
-        let id = match api.live.user(&self.at, user).await {
+        let id = match live.user(&self.at, user).await {
             Ok(Some(found)) => ids::of_user(&found).to_owned(),
             Ok(None) => user.to_string(),
             // Said again the next time, when the store may answer.

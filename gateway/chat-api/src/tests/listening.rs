@@ -10,6 +10,40 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::{World, text};
 
+/// The routes on a port of their own.
+struct Served {
+    address: std::net::SocketAddr,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;
+type Handshake = tokio_tungstenite::tungstenite::handshake::client::Response;
+
+impl Served {
+    async fn of(world: &World) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(axum::serve(listener, world.router.clone()).into_future());
+        Self { address, server }
+    }
+
+    async fn socket(&self, path: &str) -> Result<(Socket, Handshake), tokio_tungstenite::tungstenite::Error> {
+        let request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
+        let io = tokio::net::TcpStream::connect(self.address).await.unwrap();
+        tokio_tungstenite::client_async(request, io).await
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn open(road: &str, count: u32) -> String {
+    format!("portico_live_open{{installation=\"backend\",road=\"{road}\"}} {count}")
+}
+
 async fn say(world: &World, key: &str, room: &str, said: &str) -> Value {
     let new = json!({ "conversationId": room, "payload": { "type": "text", "text": said } });
     world.post("/chat/backend/messages", key, new).await.ok()["message"].clone()
@@ -171,15 +205,9 @@ async fn a_websocket_carries_the_same_signals() {
     let world = World::new().await;
     let (_, key) = world.chat_user(json!({})).await;
     let room = world.chat_conversation(&key, json!({})).await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(axum::serve(listener, world.router.clone()).into_future());
+    let served = Served::of(&world).await;
     let path = format!("/chat/backend/conversations/{room}/listen");
-    let connect = async |query: &str| {
-        let request = format!("ws://{address}{path}{query}").into_client_request().unwrap();
-        let io = tokio::net::TcpStream::connect(address).await.unwrap();
-        tokio_tungstenite::client_async(request, io).await
-    };
+    let connect = async |query: &str| served.socket(&format!("{path}{query}")).await;
     assert!(connect("").await.is_err());
     let (mut socket, answer) = connect(&format!("?x-user-key={key}")).await.unwrap();
     assert_eq!(answer.status(), 101);
@@ -187,8 +215,32 @@ async fn a_websocket_carries_the_same_signals() {
     let frame = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.unwrap().unwrap().unwrap();
     let signal: Value = serde_json::from_str(frame.to_text().unwrap()).unwrap();
     assert_eq!((&signal["type"], &signal["data"]["id"]), (&json!("message_created"), &said["id"]));
+    let _stream = world.stream(&path, &key).await;
+    world.shows(&open("listen_websocket", 1)).await;
+    world.shows(&open("listen", 1)).await;
     world.parts.api.stop.cancel();
     let frame = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.unwrap();
     assert!(frame.is_none_or(|frame| frame.is_ok_and(|frame| frame.is_close())));
-    server.abort();
+    world.shows(&open("listen_websocket", 0)).await;
+}
+
+#[tokio::test]
+async fn a_websocket_that_is_not_read_is_cut_and_counted() {
+    let world = World::with(&[], |api| api.limits.slow_reader = Duration::from_millis(200)).await;
+    let (_, key) = world.chat_user(json!({})).await;
+    let room = world.chat_conversation(&key, json!({})).await;
+    let served = Served::of(&world).await;
+    let path = format!("/chat/backend/conversations/{room}/listen?x-user-key={key}");
+    let (_unread, _) = served.socket(&path).await.unwrap();
+    // More than the connection holds by itself.
+    let long = "x".repeat(30_000);
+    for _ in 0..400 {
+        world
+            .parts
+            .say(world.chat_place(&room), "text", json!({ "text": long }), TagMap::new())
+            .await
+            .unwrap();
+    }
+    world.shows("portico_live_slow_readers_cut_total{installation=\"backend\"} 1").await;
+    world.shows(&open("listen_websocket", 0)).await;
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portico_chat_api::{ChatApi, ChatLimits, Rate};
+use portico_chat_api::{ChatApi, ChatLimits, ChatSignals, Rate};
 use portico_contract::{BotId, Connector, ConversationId, InstallationId, UserId};
 use portico_lanes::{Driver, DriverHandle, Options};
 use portico_live::{Hub, Live};
@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const KEY: &str = "a key of the shop";
 /// What the installation `site` has as its admin secret.
 pub(crate) const ADMIN: &str = "an admin secret";
+/// What the installation `backend` tells its webhook's receiver.
+pub(crate) const HOOK: &str = "a secret of the receiver";
 
 /// The parts.
 pub(crate) struct Parts {
@@ -64,34 +66,50 @@ fn installation(
     Installation::new(spec).map(Arc::new).map_err(anyhow::Error::msg)
 }
 
-/// A gateway with the chats `backend` and `signed` and the webchat `site`.
-pub(crate) async fn parts(folder: &Path, url: &str, origins: &[&str]) -> anyhow::Result<Parts> {
+/// A gateway with the chats `backend` and `signed` and the webchat `site`. What happens at `backend` is told to
+/// `hook`.
+pub(crate) async fn parts(
+    folder: &Path,
+    url: &str,
+    origins: &[&str],
+    hook: Option<&str>,
+) -> anyhow::Result<Parts> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let files = Files::open(folder).await?;
     let (chat, webchat) = (portico_chat::connector(), portico_webchat::connector());
+    let mut backend = json!({ "allowed_origins": origins });
+    if let Some(hook) = hook {
+        backend["webhook_url"] = hook.into();
+    }
     let installations = Arc::new(Installations::new([
-        installation("backend", chat.clone(), json!({ "allowed_origins": origins }), None)?,
+        installation("backend", chat.clone(), backend, hook.map(|_| ("webhook_secret", HOOK)))?,
         installation("signed", chat, json!({}), Some(("encryption_key", KEY)))?,
         installation("site", webchat, json!({ "origins": origins }), Some(("admin_secret", ADMIN)))?,
     ]));
     let (hub, metrics) = (Arc::new(Hub::new()), Arc::new(Metrics::new()));
-    let client = Client::new(ClientOptions::default())?;
+    let client = Client::new(ClientOptions {
+        // The receiver of the tests is on this machine.
+        allow_private_networks: hook.is_some(),
+        ..ClientOptions::default()
+    })?;
     let turns = Turns::new(store.clone(), BlobStore::new(files.clone(), store.clone()), client)
         .with_outlet(hub.clone());
     let outbox =
         Arc::new(Outbox::new(store.clone(), installations.clone(), metrics.clone()).with_outlet(hub.clone()));
     let paces = Arc::new(Paces::default());
-    let sender = Arc::new(Sender::new(
+    let live = Live::new(store.clone(), outbox.clone(), installations.clone(), hub.clone(), metrics.clone());
+    let sender = Sender::new(
         store.clone(),
         installations.clone(),
         turns.clone(),
         metrics.clone(),
         paces.clone(),
         SenderOptions::default(),
-    ));
+    )
+    .with_signals(Arc::new(ChatSignals(live.clone())));
     let options = Options { poll: Duration::from_millis(50), ..Options::new(NodeId([1; 16])) };
-    let driver = Driver::start(store.clone(), Dir::Outbound, sender, options, CancellationToken::new());
-    let live = Live::new(store.clone(), outbox.clone(), installations.clone(), hub.clone(), metrics.clone());
+    let (dir, sender) = (Dir::Outbound, Arc::new(sender));
+    let driver = Driver::start(store.clone(), dir, sender, options, CancellationToken::new());
     // Tests call faster than people.
     let rate = Rate { count: 1_000_000, per: Duration::from_secs(1), burst: 1_000_000 };
     let limits = ChatLimits {

@@ -11,9 +11,10 @@ use portico_problem::Problem;
 use portico_store::records::{Conversation, User};
 use portico_turns::Installation;
 
+use crate::feed::Opener;
 use crate::front::{At, Surface};
 use crate::problems::{self, forbidden, not_found, unauthorized};
-use crate::shared::{Holder, seconds};
+use crate::shared::seconds;
 use crate::token::{self, Claims, Good, Signer};
 use crate::{Api, Shared};
 
@@ -103,9 +104,15 @@ impl Caller {
         Ok(Self { at: at.clone(), address, user, key, until: None })
     }
 
-    /// As paces and seats know the caller.
-    pub(crate) fn holder(&self) -> Holder {
-        (self.at.id.to_string(), self.user.id.to_string())
+    /// The caller, as one who opens a stream.
+    pub(crate) fn opener(&self) -> Opener {
+        Opener {
+            surface: Surface::Webchat,
+            at: self.at.clone(),
+            holder: (self.at.id.to_string(), self.user.id.to_string()),
+            address: self.address,
+            until: self.until,
+        }
     }
 
     /// A conversation that the caller takes part in.

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, Uri};
 use portico_contract::ConversationId;
-use portico_live::{Bounds, NewPerson};
+use portico_live::NewPerson;
 use portico_problem::{Kind, Problem};
 use portico_serve::store_problem;
 use portico_store::records::{Conversation, MessageFilter, TagMap};
@@ -17,7 +17,7 @@ use super::caller::{Caller, is_admin};
 use super::signals::Webchat;
 use super::wire;
 use crate::feed::Feed;
-use crate::front::{At, Surface};
+use crate::front::At;
 use crate::path::Id;
 use crate::{Api, Shared, page, problems, sse};
 
@@ -99,24 +99,6 @@ pub(crate) async fn listen(State(api): State<Api>, caller: Caller, Id(id): Id) -
 }
 
 async fn open(api: &Api, caller: &Caller, conversation: ConversationId) -> Result<Feed, Problem> {
-    let surface = Surface::Webchat;
-    let seats = (
-        api.user_seats.take(caller.holder(), api.limits.user_streams)?,
-        api.address_seats[surface.index()].take(caller.address, api.address_streams(surface))?,
-    );
-    // First listen, then look how far the stream is: what comes between is not lost.
-    let listener = api.live.listen(&caller.at, conversation, Bounds::default());
-    let head = api.live.head(&caller.at, conversation).await.map_err(problems::live)?;
     let wire = Webchat { api: api.clone(), at: caller.at.clone(), conversation, me: caller.user.id.clone() };
-    Ok(Feed {
-        listener: listener.after(head.last),
-        wire: Box::new(wire),
-        stop: api.stop.clone(),
-        quiet: sse::QUIET,
-        until: caller.until,
-        waiting: Default::default(),
-        seats: Some(seats),
-        heard: None,
-        ended: false,
-    })
+    Feed::open(api, caller.opener(), conversation, wire).await
 }

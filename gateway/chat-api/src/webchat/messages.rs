@@ -5,8 +5,7 @@ use axum::extract::State;
 use http::{StatusCode, Uri};
 use portico_live::{MessageEdit, Say};
 use portico_problem::Problem;
-use portico_serve::store_problem;
-use portico_store::records::{Message, MessageFilter, TagMap};
+use portico_store::records::{Message, TagMap};
 use portico_turns::Installation;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -128,13 +127,7 @@ pub(crate) async fn delete(State(api): State<Api>, caller: Caller, Id(id): Id) -
 /// Messages of a conversation, newest first.
 pub(crate) async fn list(State(api): State<Api>, caller: Caller, Id(id): Id, uri: Uri) -> Answer {
     let conversation = caller.conversation(&api, &id).await?;
-    let name = format!("{} messages of {}", caller.at.id, conversation.id);
-    let cursor = page::cursor(&api, &uri, &name)?;
-    let records = api.records(&caller.at);
-    let all = MessageFilter::default();
-    let found = records.messages(conversation.id, &all, cursor, page::SIZE).await;
-    let found = found.map_err(|error| store_problem(&error))?;
-    let shown: Vec<Value> = found.items.iter().map(|row| wire::message(&caller.at, &row.value)).collect();
-    let meta = page::meta(&api, &name, found.next.as_ref());
+    let (messages, meta) = page::messages(&api, &caller.at, conversation.id, &uri).await?;
+    let shown: Vec<Value> = messages.iter().map(|message| wire::message(&caller.at, message)).collect();
     Ok(Json(json!({ "messages": shown, "meta": meta })))
 }

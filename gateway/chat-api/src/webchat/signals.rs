@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::wire;
 use crate::Api;
-use crate::feed::{Said, Wire};
+use crate::feed::{Said, Wire, object, signal};
 
 /// A visitor's stream.
 pub(crate) struct Webchat {
@@ -93,18 +93,6 @@ impl Webchat {
     }
 }
 
-fn signal(kind: &str, data: Value) -> Value {
-    json!({ "type": kind, "data": data })
-}
-
 fn custom(data: &Value) -> Value {
     signal("custom", json!({ "event": object(data) }))
-}
-
-/// Data as an object, which the client expects.
-fn object(data: &Value) -> Value {
-    match data {
-        Value::Object(_) => data.clone(),
-        other => json!({ "value": other }),
-    }
 }

@@ -116,6 +116,8 @@ limits! {
         webhook: usize = memory(KIB, 64 * MIB),
         /// Runtime API and admin API.
         api: usize = memory(KIB, 64 * MIB),
+        /// Chat API, and the webchat's for the public client.
+        chat: usize = memory(KIB, 64 * MIB),
         /// Files.
         file: u64 = size(KIB, 10 * GIB),
     }
@@ -172,6 +174,46 @@ limits! {
     LaneLimits {
         /// Messages that wait to be sent.
         outbox: usize = number(1, 1_000_000),
+        /// Events of a live conversation that wait for the bot.
+        mailbox: u64 = count(1, 1_000_000),
+    }
+
+    /// `[limits.webchat]`: connections of visitors.
+    WebchatLimits {
+        /// Time for the first frame.
+        hello: Duration = time(100, 60),
+        /// Silence after which both sides ask whether the other is there.
+        heartbeat: Duration = time(5_000, 300),
+        /// How long a poll waits.
+        poll: Duration = time(1_000, 300),
+        /// How long a reader may take nothing.
+        slow_reader: Duration = time(1_000, 300),
+        /// Age at which a token is exchanged.
+        token: Duration = time(60_000, 7 * 24 * HOUR),
+        /// How long an address of a file is good.
+        link: Duration = time(60_000, 365 * 24 * HOUR),
+    }
+
+    /// `[limits.chat]`: callers of the Chat API and the webchat API.
+    ChatLimits {
+        /// Calls of one user.
+        user_rate: Rate = rate(),
+        /// Calls of one address to a chat.
+        chat_rate: Rate = rate(),
+        /// Calls of one address to a webchat.
+        webchat_rate: Rate = rate(),
+        /// New users of one address at a chat.
+        chat_users: Rate = rate(),
+        /// New users of one address at a webchat.
+        webchat_users: Rate = rate(),
+        /// Streams of one user.
+        user_streams: usize = number(1, 1_000_000),
+        /// Streams of one address to a chat.
+        chat_streams: usize = number(1, 1_000_000),
+        /// Streams of one address to a webchat.
+        webchat_streams: usize = number(1, 1_000_000),
+        /// How long a reader may take nothing.
+        slow_reader: Duration = time(1_000, 300),
     }
 }
 
@@ -204,6 +246,10 @@ pub struct Limits {
     pub provider: ProviderLimits,
     /// `[limits.lane]`.
     pub lane: LaneLimits,
+    /// `[limits.webchat]`.
+    pub webchat: WebchatLimits,
+    /// `[limits.chat]`.
+    pub chat: ChatLimits,
 }
 
 pub(crate) fn read(section: &Section<'_>) -> Limits {
@@ -215,6 +261,8 @@ pub(crate) fn read(section: &Section<'_>) -> Limits {
         core: CoreLimits::read(&section.section("core")),
         provider: ProviderLimits::read(&section.section("provider")),
         lane: LaneLimits::read(&section.section("lane")),
+        webchat: WebchatLimits::read(&section.section("webchat")),
+        chat: ChatLimits::read(&section.section("chat")),
     };
     section.finish();
     limits

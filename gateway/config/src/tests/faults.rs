@@ -320,6 +320,8 @@ const PATHS: &[&str] = &[
     "limits.edge.head",
     "limits.webhook.rate",
     "limits.core.timeout",
+    "limits.webchat.heartbeat",
+    "limits.chat.webchat_users",
     "log.filter",
     "admin.token",
     "bots",
@@ -371,4 +373,30 @@ proptest! {
         let env = |name: &str| (!name.ends_with("TOKEN")).then(|| value.clone());
         prop_assert!(tells_all(parse(&with_chat(""), Path::new("/nowhere"), &env, &Connectors::default())));
     }
+}
+
+#[test]
+fn limits_of_live_channels_are_told_as_all_others() {
+    let text = r#"
+[limits.lane]
+mailbox = 0
+[limits.webchat]
+hello = "2min"
+heartbeat = 25
+slow_readers = "10s"
+[limits.chat]
+user_rate = "often"
+chat_streams = -1
+[limits.body]
+chat = "1KB"
+"#;
+    assert_snapshot!(faults(text, &[]), @r#"
+    limits.lane.mailbox: 0 is not right; write a whole number from 1 to 1000000 (line 3)
+    limits.webchat.hello: '2min' is not right; write a time like "15s", from 100ms to 1m (line 5)
+    limits.webchat.heartbeat: 25 is not right; write a time like "15s", from 5s to 5m (line 6)
+    limits.webchat.slow_readers: no such option; did you mean 'slow_reader'? (line 7)
+    limits.chat.user_rate: 'often' is not right; write a rate like "100/s", "30/min" or "1000/s burst 5000" (line 9)
+    limits.chat.chat_streams: -1 is not right; write a whole number from 1 to 1000000 (line 10)
+    limits.body.chat: '1KB' is not right; write a size like "64KiB", from 1KiB to 64MiB (line 12)
+    "#);
 }

@@ -25,7 +25,14 @@ fn an_empty_file_gives_the_documented_defaults() {
     assert_eq!((limits.body.webhook, limits.body.file), (1 << 20, 20 << 20));
     assert_eq!((limits.core.timeout, limits.core.answer), (Duration::from_secs(15), 64 << 10));
     assert_eq!(limits.core.max_age, Duration::from_secs(72 * 3600));
-    assert_eq!(limits.lane.outbox, 500);
+    assert_eq!((limits.lane.outbox, limits.lane.mailbox), (500, 1_000));
+    assert_eq!(
+        (limits.webchat.hello, limits.webchat.poll),
+        (Duration::from_secs(5), Duration::from_secs(25))
+    );
+    assert_eq!(limits.webchat.link, Duration::from_secs(7 * 86_400));
+    assert_eq!(limits.chat.webchat_users, Rate { count: 30, per: Duration::from_secs(60), burst: 60 });
+    assert_eq!((limits.chat.chat_streams, limits.body.chat), (2_000, 512 << 10));
     assert!(checked.bots.is_empty() && checked.installations.is_empty() && checked.admin.tokens.is_empty());
 }
 

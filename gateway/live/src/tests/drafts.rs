@@ -85,6 +85,8 @@ async fn drafts_are_bounded_in_number_length_and_time() {
     for index in 0..8 {
         drafts.append(conversation, &format!("d{index}"), &bot, "x").unwrap();
     }
+    let open = || world.live.metrics().drafts_open.get();
+    assert_eq!(open(), 8);
     let full = drafts.append(conversation, "d8", &bot, "x");
     assert!(matches!(full, Err(LiveError::TooMany { .. })));
     let long = drafts.append(conversation, "d0", &bot, &"x".repeat(64 * 1024));
@@ -98,6 +100,10 @@ async fn drafts_are_bounded_in_number_length_and_time() {
     for _ in 0..8 {
         assert!(matches!(signal(&mut listener).await, Signal::DraftEnded { message: None, .. }));
     }
+    assert_eq!(open(), 0);
+    drafts.append(conversation, "d9", &bot, "x").unwrap();
+    portico_turns::Outlet::ended(world.hub.as_ref(), conversation);
+    assert_eq!(open(), 0, "a conversation takes its drafts along");
 }
 
 #[tokio::test]

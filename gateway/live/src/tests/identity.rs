@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm as Signing;
 use parking_lot::Mutex;
 use portico_contract::{Algorithm, Keyring};
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -255,9 +256,66 @@ fn rs256_is_checked_as_in_the_example_of_rfc_7515() {
                      0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6L\
                      bgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
     let set = crate::jwks::KeySet::parse(key.to_string().as_bytes()).unwrap();
-    let found = set.find(None, crate::jwks::KeyAlgorithm::Rs256).unwrap();
-    let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-    assert!(found.signed(text.as_bytes(), &signature));
-    signature[0] ^= 1;
-    assert!(!found.signed(text.as_bytes(), &signature));
+    let found = set.find(None, Signing::RS256).unwrap();
+    let verify =
+        |signature: &str| jsonwebtoken::crypto::verify(signature, text.as_bytes(), &found, Signing::RS256);
+    // Of its claims `exp` is long past; here it is the signature that counts.
+    let claims = crate::jwt::by_key::<Value>(
+        &format!("{text}.{signature}"),
+        &found,
+        &crate::jwt::rules(Signing::RS256),
+    );
+    assert_eq!(claims.unwrap()["iss"], "joe");
+    assert_eq!(verify(signature), Ok(true));
+    let mut bent = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    bent[0] ^= 1;
+    assert_eq!(verify(&URL_SAFE_NO_PAD.encode(bent)), Ok(false));
+}
+
+#[test]
+fn only_keys_that_check_eddsa_and_rs256_are_kept() {
+    let x = key_pair(1).1;
+    let n = URL_SAFE_NO_PAD.encode([0xab; 256]);
+    let rsa = |more: Value| {
+        let mut key = json!({ "kty": "RSA", "e": "AQAB", "n": n });
+        key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        key
+    };
+    let okp = |curve: &str, alg: &str| json!({ "kty": "OKP", "crv": curve, "x": x, "alg": alg });
+    for (key, wanted) in [
+        (rsa(json!({})), Some(Signing::RS256)),
+        (rsa(json!({ "alg": "RS256", "use": "sig", "x5c": [], "more": 1 })), Some(Signing::RS256)),
+        (rsa(json!({ "alg": "PS256" })), None),
+        (rsa(json!({ "alg": "RS512" })), None),
+        (rsa(json!({ "use": "enc" })), None),
+        (rsa(json!({ "n": "not base64!" })), None),
+        (okp("Ed25519", "EdDSA"), Some(Signing::EdDSA)),
+        (okp("Ed25519", "Ed25519"), Some(Signing::EdDSA)),
+        (okp("Ed25519", "HS256"), None),
+        (okp("X25519", "EdDSA"), None),
+        (json!({ "kty": "oct", "k": x }), None),
+        (json!({ "kty": "EC", "crv": "P-256", "x": x, "y": x }), None),
+        (json!({ "kty": "AKP", "pub": x }), None),
+        (json!(7), None),
+    ] {
+        let set = crate::jwks::KeySet::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap();
+        for algorithm in [Signing::EdDSA, Signing::RS256, Signing::HS256, Signing::ES256] {
+            assert_eq!(set.find(None, algorithm).is_some(), wanted == Some(algorithm), "{key} {algorithm:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_is_being_rotated_counts_in_both_its_values() {
+    let world = World::new().await;
+    let at = super::world::installation_with("site", "webchat", &["new sesame", "sesame"]);
+    let identity = Identity::new(world.client.clone());
+    let old = hs256(&world, &claims());
+    let verify = async |at, token| identity.verify(at, &by_secret(), token, NOW * 1_000).await;
+    assert_eq!(verify(&at, &old).await.unwrap().subject, "ana");
+    let new = signed(&json!({ "alg": "HS256" }), &claims(), |text| {
+        at.secrets.mac("identity_secret", Algorithm::HmacSha256, &[text]).unwrap()
+    });
+    assert_eq!(verify(&at, &new).await.unwrap().subject, "ana");
+    assert_eq!(verify(&world.at, &new).await, Err(IdentityError::Signature));
 }

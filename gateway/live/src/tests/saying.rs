@@ -1,7 +1,7 @@
 //! Saying is once, numbered, journaled, and refused by name.
 
 use portico_contract::{ConversationId, MessageId, UserId};
-use portico_store::records::{Direction, Sent};
+use portico_store::records::{DeliveryStatus, Direction, Sent};
 use serde_json::json;
 
 use super::world::{World, item, text_of};
@@ -177,10 +177,19 @@ async fn the_visitor_sees_how_far_a_message_got() {
     let (user, conversation) = world.visitor().await;
     let said = world.say(conversation, &user.id, "c-000001").await.message;
     let mut listener = world.listen(conversation).after(1);
-    world.live.core_took(&world.at.id, conversation, said.id, Ok(())).await.unwrap();
+    let row = async || world.records.message(said.id).await.unwrap().unwrap().value;
+    assert_eq!(row().await.delivery, None);
+    // Told again after a crash: no news.
+    for _ in 0..2 {
+        world.live.core_took(&world.at.id, conversation, said.id, Ok(())).await.unwrap();
+    }
+    assert_eq!(row().await.delivery.unwrap().status, DeliveryStatus::Delivered);
     let input = json!({ "conversationId": conversation.to_string() });
     world.actions.call(&world.at.bot, "webchat:markAsRead", input, None).await.unwrap();
+    assert_eq!(row().await.delivery.unwrap().status, DeliveryStatus::Read);
     world.live.core_took(&world.at.id, conversation, said.id, Err("refused")).await.unwrap();
+    let failed = row().await.delivery.unwrap();
+    assert_eq!((failed.status, failed.reason.as_deref()), (DeliveryStatus::Failed, Some("refused")));
     // Of what nobody said, or the bot itself, nothing is shown.
     world.live.core_took(&world.at.id, conversation, MessageId::new(), Ok(())).await.unwrap();
     let own = world.bot_says(conversation, "hi").await;
@@ -194,6 +203,9 @@ async fn the_visitor_sees_how_far_a_message_got() {
         let What::Status { id, status, reason } = &shown.what else { panic!() };
         assert_eq!((shown.seq, *id, *status, reason.as_deref()), (seq, said.id, wanted, why));
     }
+    let history = world.live.history(&world.at, conversation, None, 10).await.unwrap();
+    let What::Message { message, .. } = &history.last().unwrap().what else { panic!() };
+    assert_eq!(message.delivery.as_ref().unwrap().status, DeliveryStatus::Failed);
     assert_eq!(world.live.head(&world.at, conversation).await.unwrap().last, 4);
     let nobody = UserId::new();
     assert!(!world.live.takes_part(&world.at, conversation, &nobody).await.unwrap());
@@ -211,4 +223,26 @@ async fn a_visitor_waits_while_the_bot_has_a_thousand_events_of_theirs() {
     let more = world.live.say(&world.at, World::text(conversation, &user.id, "c-001000", "x")).await;
     assert!(matches!(more, Err(LiveError::TooMany { .. })));
     assert!(world.say(conversation, &user.id, "c-000007").await.repeat);
+}
+
+#[tokio::test]
+async fn what_was_said_before_the_last_message_that_the_bot_read_is_read_too() {
+    let world = World::new().await;
+    let (user, conversation) = world.visitor().await;
+    let mut said = Vec::new();
+    for index in 0..3 {
+        said.push(world.say(conversation, &user.id, &format!("c-00000{index}")).await.message.id);
+    }
+    world.bot_says(conversation, "hi").await;
+    let status = async |id| {
+        let row = world.records.message(id).await.unwrap().unwrap().value;
+        row.delivery.map(|delivery| delivery.status)
+    };
+    let input = json!({ "conversationId": conversation.to_string(), "messageId": said[1].to_string() });
+    world.actions.call(&world.at.bot, "webchat:markAsRead", input, None).await.unwrap();
+    let read = Some(DeliveryStatus::Read);
+    assert_eq!([status(said[0]).await, status(said[1]).await, status(said[2]).await], [read, read, None]);
+    let input = json!({ "conversationId": conversation.to_string() });
+    world.actions.call(&world.at.bot, "webchat:markAsRead", input, None).await.unwrap();
+    assert_eq!(status(said[2]).await, read);
 }

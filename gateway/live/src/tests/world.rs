@@ -73,7 +73,13 @@ impl Connector for Probe {
 }
 
 fn installation(id: &str, name: &str) -> Arc<Installation> {
-    let secrets = BTreeMap::from([("identity_secret".to_owned(), vec![SecretString::from("sesame")])]);
+    installation_with(id, name, &["sesame"])
+}
+
+/// An installation with values of its `identity_secret`, newest first.
+pub(super) fn installation_with(id: &str, name: &str, values: &[&str]) -> Arc<Installation> {
+    let values = values.iter().map(|value| SecretString::from(*value)).collect();
+    let secrets = BTreeMap::from([("identity_secret".to_owned(), values)]);
     let spec = InstallationSpec {
         id: InstallationId::parse(id).unwrap(),
         bot: BotId::parse("support").unwrap(),
@@ -122,12 +128,13 @@ impl World {
         let (at, other) = (installation("site", "webchat"), installation("backend", "chat"));
         let installations = Arc::new(Installations::new([at.clone(), other.clone()]));
         let blobs = BlobStore::new(Files::open(folder.path()).await.unwrap(), store.clone());
-        let hub = Arc::new(Hub::new());
+        let metrics = Arc::new(Metrics::new());
+        let hub = Arc::new(Hub::counted(metrics.clone()));
         let outlet: Arc<dyn Outlet> = hub.clone();
         let options = ClientOptions { allow_private_networks: true, ..ClientOptions::default() };
         let client = Client::new(options).unwrap();
         let turns = Turns::new(store.clone(), blobs, client.clone()).with_outlet(outlet.clone());
-        let (metrics, paces) = (Arc::new(Metrics::new()), Arc::new(Paces::default()));
+        let paces = Arc::new(Paces::default());
         let outbox = Outbox::new(store.clone(), installations.clone(), metrics.clone()).with_outlet(outlet);
         let outbox = Arc::new(outbox);
         let actions =

@@ -12,10 +12,10 @@ pub(super) fn run(options: &CheckConfig) -> Result<()> {
     }
     let config = super::load(&options.file)?;
     say(&format!(
-        "{} is right: {} bots, {} installations, store in {}",
+        "{} is right: {}, {}, store in {}",
         options.file.config.display(),
-        config.bots.len(),
-        config.installations.len(),
+        counted(config.bots.len(), "bot"),
+        counted(config.installations.len(), "installation"),
         config.store.path.display(),
     ));
     for installation in config.installations.values() {
@@ -29,4 +29,8 @@ pub(super) fn run(options: &CheckConfig) -> Result<()> {
         say(&format!("  {id}: {} for bot {}, {place}{state}", installation.connector, installation.bot));
     }
     Ok(())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -46,7 +46,7 @@ async fn answers_are_of_the_documented_shape() {
     let workflow =
         json!({ "name": "w", "status": "completed", "conversationId": conversation, "userId": user["id"] });
     is::<wire::Workflow>(&world.post("/v1/chat/workflows", A, workflow).await.ok()["workflow"]);
-    is::<wire::Error>(&world.get("/v1/chat/users/x", A).await.body);
+    is::<portico_serve::describe::Error>(&world.get("/v1/chat/users/x", A).await.body);
     for event in world.get("/v1/chat/events", A).await.ok()["events"].as_array().unwrap() {
         is::<wire::Event>(event);
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use portico_contract::{ConversationId, MessageId, UserId};
+use portico_contract::{ConversationId, MessageId, Millis, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -50,6 +50,23 @@ pub enum Outgoing {
         message: MessageId,
         /// The provider's ids of it, since the row is gone.
         external_ids: Vec<String>,
+    },
+    /// Something that happened in a live conversation, to be told to the address that its operator set. It stands in
+    /// a lane of its own, so that nothing else waits for that address.
+    Signal {
+        /// The conversation.
+        conversation: ConversationId,
+        /// The item's number in the conversation's stream.
+        seq: u64,
+    },
+    /// An event of the bot that was shown and stands in no stream, to be told to the same address.
+    SignalEvent {
+        /// The conversation.
+        conversation: ConversationId,
+        /// When.
+        at: Millis,
+        /// Its data.
+        data: Value,
     },
 }
 

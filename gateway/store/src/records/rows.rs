@@ -122,7 +122,7 @@ impl DeliveryStatus {
     }
 }
 
-/// What is known of an outgoing message's way.
+/// What is known of a message's way: of the bot's to its people, of a live conversation's to the bot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MessageDelivery {
     /// How far it got.
@@ -159,7 +159,7 @@ pub struct Message {
     /// Tags.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: TagMap,
-    /// The way out, for outgoing messages.
+    /// The way out, for outgoing messages; how far it got, for those of visitors of live conversations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<MessageDelivery>,
     /// `synthetic` for messages that nobody typed.

@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::{Conversation, GatewayEvent, Message, MessageDelivery, TagMap, User};
+use super::{Conversation, Direction, GatewayEvent, Message, MessageDelivery, TagMap, User};
 use crate::{EventKind, EventOutcome, StoredEvent};
 
 /// Who looks.
@@ -205,7 +205,9 @@ impl Serialize for Shown<'_, Message> {
         object.serialize_entry("direction", &row.direction)?;
         object.serialize_entry("userId", &row.user)?;
         object.serialize_entry("conversationId", &row.conversation)?;
-        object.serialize_entry("tags", &ShownTags(&row.tags, *view, row.delivery.as_ref()))?;
+        // Of a visitor's own message, how far it got is no news to the bot.
+        let way = row.delivery.as_ref().filter(|_| row.direction == Direction::Outgoing);
+        object.serialize_entry("tags", &ShownTags(&row.tags, *view, way))?;
         if let Some(origin) = &row.origin {
             object.serialize_entry("origin", origin)?;
         }

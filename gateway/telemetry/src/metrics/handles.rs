@@ -6,7 +6,7 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::words::{BreakerState, DispatchOutcome, PerWord, SendOutcome, WebhookOutcome, Word};
+use super::words::{BreakerState, DispatchOutcome, PerWord, Road, SendOutcome, WebhookOutcome, Word};
 use super::{Counters, Seconds};
 use crate::Histogram;
 
@@ -90,6 +90,39 @@ impl ConnectorWaits {
     pub fn record(&self, pause: Duration) {
         self.times.inc();
         self.seconds.inc_by(pause.as_secs_f64());
+    }
+}
+
+/// Those who listen to one installation's live conversations.
+#[derive(Debug)]
+pub struct LiveMetrics {
+    pub(super) open: Vec<Gauge>,
+    /// Readers that were cut because they took nothing for too long.
+    pub slow: Counter,
+}
+
+impl LiveMetrics {
+    /// Counts one more on a road, until what is given back is dropped.
+    pub fn open(&self, road: Road) -> Held {
+        Held::of(self.open.get(road.index()).cloned().unwrap_or_default())
+    }
+}
+
+/// One of those that a gauge counts; it is one less when this is dropped.
+#[derive(Debug)]
+pub struct Held(Gauge);
+
+impl Held {
+    /// Counts one more.
+    pub fn of(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -12,6 +12,7 @@ fn every_metric_is_shown_as_it_is_described() {
     metrics.sends("shop").record(SendOutcome::Sent, Duration::from_millis(4));
     metrics.sends("shop").waits.record(Duration::from_millis(1500));
     metrics.api("createMessage").record(201, Duration::from_millis(5));
+    metrics.live("site").slow.inc();
     metrics.dead_letter("expired");
     let text = metrics.encode();
     let described = Metrics::describe();
@@ -89,6 +90,20 @@ fn a_handle_is_made_once_even_by_many_threads() {
 }
 
 #[test]
+fn who_listens_is_counted_until_they_go() {
+    let metrics = Metrics::new();
+    let held = [Road::WebSocket, Road::WebSocket, Road::Poll].map(|road| metrics.live("site").open(road));
+    metrics.hellos_refused.inc(HelloRefusal::Origin);
+    let shows = |line: &str| metrics.encode().lines().any(|shown| shown == line);
+    assert!(shows("portico_live_open{installation=\"site\",road=\"websocket\"} 2"));
+    assert!(shows("portico_live_open{installation=\"site\",road=\"poll\"} 1"));
+    assert!(shows("portico_live_slow_readers_cut_total{installation=\"site\"} 0"));
+    assert!(shows("portico_hellos_refused_total{reason=\"origin\"} 1"));
+    drop(held);
+    assert!(shows("portico_live_open{installation=\"site\",road=\"websocket\"} 0"));
+}
+
+#[test]
 fn words_stand_at_their_place() {
     fn check<W: Word + PartialEq + std::fmt::Debug>() {
         let mut texts = HashSet::new();
@@ -106,4 +121,6 @@ fn words_stand_at_their_place() {
     check::<DiskLevel>();
     check::<Listener>();
     check::<Limit>();
+    check::<Road>();
+    check::<HelloRefusal>();
 }

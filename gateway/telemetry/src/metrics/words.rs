@@ -181,6 +181,44 @@ words! {
 }
 
 words! {
+    /// How somebody listens to live conversations.
+    Road {
+        /// The webchat's WebSocket.
+        WebSocket = "websocket",
+        /// The webchat's event stream.
+        Events = "events",
+        /// The webchat's long poll, while it waits.
+        Poll = "poll",
+        /// An event stream of the Chat API, or of the webchat API of the same clients.
+        Listen = "listen",
+        /// The same over WebSocket.
+        ListenSocket = "listen_websocket",
+    }
+}
+
+words! {
+    /// Why the first frame of a webchat's visitor was not answered with a welcome.
+    HelloRefusal {
+        /// It is no hello, or too long.
+        Malformed = "malformed",
+        /// Another version of the protocol.
+        Version = "version",
+        /// The token or the signed identity proves nothing, or there is none where one is needed.
+        Token = "token",
+        /// A page that may not use the channel.
+        Origin = "origin",
+        /// There is no such channel.
+        UnknownChannel = "unknown_channel",
+        /// It did not come in time.
+        TooLate = "too_late",
+        /// Too many hellos, new visitors or connections.
+        RateLimited = "rate_limited",
+        /// The store, or the site's keys, could not be asked.
+        Unavailable = "unavailable",
+    }
+}
+
+words! {
     /// A limit that was met.
     Limit {
         /// Open connections in all.
@@ -199,6 +237,12 @@ words! {
         Login = "login",
         /// Messages waiting in one conversation's outbox.
         Outbox = "outbox",
+        /// Events of one live conversation waiting for its bot.
+        Mailbox = "mailbox",
+        /// What one visitor, one user of the Chat API, or one address of theirs may send.
+        Visitor = "visitor",
+        /// What one user, one session or one address may hold open.
+        Streams = "streams",
         /// Unsettled events of one bot.
         Backlog = "backlog",
         /// Requests at once.

@@ -9,13 +9,13 @@ use super::world::{Answer, PAGE, SOON, Wishes, World, hello, text};
 use crate::Times;
 
 /// Reads frames of an event stream.
-struct Stream {
+pub(super) struct Stream {
     body: hyper::body::Incoming,
     rest: String,
 }
 
 impl Stream {
-    async fn open(world: &World, fields: Value) -> Self {
+    pub(super) async fn open(world: &World, fields: Value) -> Self {
         let headers = [("origin", PAGE), ("content-type", "application/json")];
         let answer = world.call("POST", "/webchat/v1/stream", &headers, hello(fields).to_string()).await;
         assert_eq!(answer.status, 200);
@@ -38,7 +38,7 @@ impl Stream {
         }
     }
 
-    async fn frame(&mut self) -> Value {
+    pub(super) async fn frame(&mut self) -> Value {
         loop {
             let event = self.event().await.expect("the stream ended");
             if let Some(data) = event.strip_prefix("data: ") {

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use portico_contract::{ConversationId, MessageId};
 use serde_json::Value;
 
+use super::world::{World, text};
 use crate::frame::{self, BadFrame, ClientFrame, Close, ServerFrame};
 
 /// All fixtures of a direction, by file name.
@@ -72,4 +74,44 @@ fn every_server_frame_of_the_fixtures_is_one_that_we_could_have_written() {
             );
         }
     }
+}
+
+/// The page that the protocol shows, with the ids and times of one that was made here.
+fn page_of_the_protocol(made: &Value) -> Value {
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../webchat-client/protocol/pages/messages.json");
+    let fixture: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let mut page = fixture["page"].clone();
+    for (message, made) in
+        page["messages"].as_array_mut().unwrap().iter_mut().zip(made["messages"].as_array().unwrap())
+    {
+        for name in ["id", "conv", "ts"] {
+            assert_eq!(message[name].is_string(), made[name].is_string(), "{name} of {made}");
+            message[name] = made[name].clone();
+        }
+    }
+    page
+}
+
+#[tokio::test]
+async fn a_page_of_the_history_tells_how_far_own_messages_got() {
+    let world = World::new().await;
+    let (mut visitor, welcome) = world.visitor().await;
+    let first = visitor.says("cid-000001", None, "one").await;
+    let conversation = text(&first["conv"]);
+    let got = async |ack: &Value, outcome| {
+        let place = ConversationId::parse(&text(&ack["conv"])).unwrap();
+        let message = MessageId::parse(&text(&ack["mid"])).unwrap();
+        world.live.core_took(&world.site.id, place, message, outcome).await.unwrap();
+    };
+    got(&first, Ok(())).await;
+    world.bot_says(&conversation, "hello").await;
+    // It is shown once its outbox was worked.
+    visitor.item_of("msg").await;
+    let second = visitor.says("cid-000002", None, "two").await;
+    got(&second, Err("refused")).await;
+    visitor.says("cid-000003", None, "three").await;
+    let path = format!("/webchat/v1/conversations/{conversation}/messages");
+    let made = world.page("GET", &path, &text(&welcome["tok"]), Value::Null).await.ok().await;
+    assert_eq!(made, page_of_the_protocol(&made));
 }

@@ -106,6 +106,7 @@ async fn a_slow_reader_is_cut_and_resumes_where_it_was() {
     assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "{seqs:?}");
     let mut seen = seqs.last().copied().unwrap_or(1);
     assert_eq!(code, 1013);
+    assert_eq!(world.live.metrics().live("site").slow.get(), 1);
     assert!(seen < 401, "it was not slow at all");
     let (mut again, _) = world.hello(json!({ "tok": welcome["tok"], "cur": { &conversation: seen } })).await;
     while seen < 401 {

@@ -7,7 +7,7 @@ use url::Url;
 
 /// Whether an `origin` header is one of a list: exact, `https://*.example` for one or more labels before it,
 /// or `*`. `null`, the origin of sandboxed pages, is nobody's.
-pub(crate) fn is_listed<'a>(origin: &str, list: impl IntoIterator<Item = &'a str>) -> bool {
+pub fn is_listed<'a>(origin: &str, list: impl IntoIterator<Item = &'a str>) -> bool {
     origin != "null" && list.into_iter().any(|rule| fits(origin, rule))
 }
 
@@ -29,7 +29,7 @@ fn fits(origin: &str, rule: &str) -> bool {
 }
 
 /// Whether an origin is a page on the visitor's own machine.
-pub(crate) fn is_localhost(origin: &str) -> bool {
+pub fn is_localhost(origin: &str) -> bool {
     Url::parse(origin).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.origin().ascii_serialization() == origin
