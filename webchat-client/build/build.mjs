@@ -11,10 +11,10 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 import { build } from "esbuild";
-import { minify } from "terser";
 import { notices } from "./notices.mjs";
 import { judge } from "./budget.mjs";
 import { lexerOnly } from "./marked.mjs";
+import { smaller } from "./smaller.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, "../gateway/webchat-api/assets");
@@ -99,6 +99,12 @@ const NAMES = [
 
 const parts = await build({
   ...shared,
+  // `h("p", null, text)` is shorter than what the newer form of the same makes.
+  jsx: "transform",
+  jsxFactory: "h",
+  jsxFragment: "Fragment",
+  inject: ["build/jsx.js"],
+  tsconfigRaw: { compilerOptions: { jsx: "react", target: "ES2022", useDefineForClassFields: true } },
   format: "esm",
   splitting: true,
   entryPoints: { ui: "packages/embed/src/ui.ts", frame: "packages/embed/src/frame.ts" },
@@ -196,38 +202,52 @@ const closure = (name, found = new Set([name])) => {
 };
 for (const [name, bytes] of files) if (/chunk-[A-Z0-9]{8}/.test(bytes.toString())) throw new Error(`${name} still names a chunk of the first pass`);
 
-/** What files lend each other gets names of a letter or two, and what nobody borrows is not lent. */
-const LENT = /(import|export)\{([^}]*)\}(?:from"\.\/([\w.-]+)")?/g;
-const lent = new Map([...files.keys()].map((name) => [name, new Map()]));
+/**
+ * What files lend each other has one name of a letter or two, in the file that lends and in those that borrow: so no
+ * list says it twice, and the chunks that became one file call it the same. What nobody borrows is not lent.
+ */
+const LENT = /(import|export)\{([^}]*)\}(?:from"\.\/([\w.-]+)")?;?/g;
+const split = (names) => names.split(",").filter((one) => one !== "").map((one) => {
+  const [first, second = first] = one.split(" as ");
+  return [first, second];
+});
+/** `file:name`, of all that is borrowed. */
+const borrowed = new Set();
 for (const bytes of files.values()) {
   for (const [, word, names, from] of bytes.toString().matchAll(LENT)) {
     if (word !== "import" || from === undefined) continue;
-    for (const one of names.split(",")) {
-      const name = one.split(" as ")[0];
-      if (/^s\d+_/.test(name)) lent.get(from).set(name, "");
-    }
+    for (const [name] of split(names)) if (/^s\d+_/.test(name)) borrowed.add(`${from}:${name}`);
   }
 }
-for (const names of lent.values()) [...names.keys()].sort().forEach((name, i) => names.set(name, `${String.fromCharCode(97 + (i % 26))}${i < 26 ? "" : Math.floor(i / 26)}`));
+const LETTERS = "abcdefghijklmnopqrstuvwxyz";
+const short = new Map([...borrowed].sort().map((key, i) => [key, `${"ABCDEFGH"[Math.floor(i / 26)]}${LETTERS[i % 26]}`]));
 for (const [name, bytes] of files) {
-  const text = bytes.toString().replace(LENT, (whole, word, names, from) => {
-    const list = names.split(",").flatMap((one) => {
-      const [first, second = first] = one.split(" as ");
-      const outside = word === "import" ? first : second;
-      if (!/^s\d+_/.test(outside)) return [one];
-      const short = lent.get(from ?? name).get(outside);
-      return short === undefined ? [] : [word === "import" ? `${short} as ${second}` : `${first} as ${short}`];
+  /** Local name → the one it goes by. */
+  const known = {};
+  const text = bytes.toString().replace(LENT, (_, word, names, from) => {
+    const list = split(names).flatMap(([first, second]) => {
+      const [outside, inside] = word === "import" ? [first, second] : [second, first];
+      if (!/^s\d+_/.test(outside)) return [`${first} as ${second}`];
+      const lent = short.get(`${from ?? name}:${outside}`);
+      if (lent === undefined) return [];
+      known[`$${inside}`] ??= lent;
+      return [word === "import" ? `${lent} as ${second}` : `${first} as ${lent}`];
     });
-    return `${word}{${list.join(",")}}${from === undefined ? "" : `from"./${from}"`}`;
+    return `${word}{${list.join(",")}}${from === undefined ? "" : `from"./${from}"`};`;
   });
-  files.set(name, await smaller(text));
+  const made = once((await smaller(text, true, known)).toString());
+  if (/[{,\s]s\d+_\w/.test(made)) throw new Error(`${name} still lends or borrows by a name of the first pass`);
+  files.set(name, Buffer.from(made));
 }
-/** A second minifier over the bundler's: it finds what the first leaves, and names so that the text packs well. */
-async function smaller(text, module = true) {
-  const { code } = await minify(text, { module, ecma: 2020, compress: { ecma: 2020, passes: 3, unsafe_arrows: true, lhs_constants: false, hoist_funs: true, inline: 1 }, format: { ecma: 2020 } });
-  return Buffer.from(code);
+/** Two imports from one file become one, and each name in it stands there once. */
+function once(text) {
+  const lists = new Map();
+  const rest = text.replace(/import\{([^}]*)\}from"(\.\/[\w.-]+)";?/g, (_, names, from) => {
+    lists.set(from, new Set([...(lists.get(from) ?? []), ...names.split(",")]));
+    return "";
+  });
+  return [...lists].map(([from, names]) => `import{${[...names].join(",")}}from"${from}";`).join("") + rest;
 }
-
 const digest = createHash("sha256");
 for (const [name, bytes] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) digest.update(name).update("\0").update(bytes).update("\0");
 

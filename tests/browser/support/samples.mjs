@@ -33,6 +33,11 @@ const ARABIC = `مرحبًا! كيف يمكنني **مساعدتك** اليوم�
 1. اختر المنتج
 2. أكمل [الدفع](https://example.com) بمبلغ 42 €`;
 
+const HEBREW = `שלום! איך אפשר **לעזור** היום?
+
+- בחרו דגם, למשל \`Heron 14\`
+- השלימו את [התשלום](https://example.com) בסך 42 ₪`;
+
 /** @param {string} title @param {string} media */
 const card = (title, media) => ({
   title,
@@ -51,6 +56,7 @@ const SAMPLES = {
   long: () => [["text", { text: `One word: ${LONG}` }], ["text", { text: "😀🚣‍♀️🏞️" }], ["text", { text: "An answer of some length, with an emoji 👩🏽‍💻 in it, which has to wrap more than once in a panel of this width." }]],
   markdown: () => [["markdown", { markdown: MARKDOWN }]],
   arabic: () => [["text", { text: ARABIC }], ["text", { text: "English, between: version 2.0 (beta)." }]],
+  hebrew: () => [["text", { text: HEBREW }], ["text", { text: "English, between: version 2.0 (beta)." }]],
   image: (media) => [["image", { imageUrl: `${media}/lake.png`, title: "A canoe on a calm lake" }]],
   broken: (media) => [["image", { imageUrl: `${media}/gone.png`, title: "A picture that is gone" }]],
   audio: (media) => [["audio", { audioUrl: `${media}/bell.wav`, title: "The bell at the boathouse" }]],

@@ -3,6 +3,7 @@
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { extname, join } from "node:path";
+import { fontFile } from "./fonts.mjs";
 import { ROOT } from "./gateway.mjs";
 
 const MEDIA = join(ROOT, "gateway/portico/src/roles/demo/site");
@@ -25,6 +26,11 @@ export async function startSite() {
     if (pathname === "/favicon.ico") {
       response.statusCode = 204;
       return response.end();
+    }
+    const font = fontFile(pathname);
+    if (font) {
+      response.setHeader("content-type", "font/woff2");
+      return response.end(font);
     }
     try {
       if (!/^\/media\/[\w.-]+$/.test(pathname)) throw new Error("no such page");

@@ -15,7 +15,7 @@ export const EXECUTABLE = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 /** A browser that is silent where nobody asked it, and draws the same everywhere. */
 export const ARGUMENTS = [
   "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--force-color-profile=srgb", "--font-render-hinting=none",
+  "--disable-component-update", "--disable-sync", "--force-color-profile=srgb", "--font-render-hinting=none", "--disable-lcd-text",
 ];
 
 /** The system's Chromium, with a new profile. */

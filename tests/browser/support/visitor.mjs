@@ -93,13 +93,12 @@ export class Visitor {
     await this.page.waitForFunction(() => /** @type {any} */ (window).portico?.conversationId);
     return this.page.evaluate(() => /** @type {any} */ (window).portico.conversationId);
   }
-  /** Waits until nothing moves, and pictures are there. */
+  /** Waits until nothing moves, and pictures are there: those that come, since one that left the page never does. */
   async settle() {
     await this.page.evaluate(async () => {
-      await document.fonts.ready;
       const root = document.querySelector("portico-webchat")?.shadowRoot;
-      const pictures = [...(root?.querySelectorAll("img") ?? [])];
-      await Promise.all(pictures.map((one) => (one.complete ? 0 : new Promise((go) => (one.onload = one.onerror = go)))));
+      const pictures = [...(root?.querySelectorAll("img") ?? [])].map((one) => (one.complete ? 0 : new Promise((go) => (one.onload = one.onerror = go))));
+      await Promise.race([Promise.all([document.fonts.ready, ...pictures]), new Promise((go) => setTimeout(go, 3000))]);
       await new Promise((go) => setTimeout(go, 350));
     });
   }

@@ -67,6 +67,20 @@ describe("a conversation", { timeout: 300_000 }, () => {
     await again.close();
   });
 
+  test("how far the own words got is known again after a reload", async () => {
+    const visitor = await stage.visitor();
+    await (await visitor.go(stage.plain())).open();
+    await visitor.ask("hello");
+    await visitor.say("quiet, please");
+    const state = visitor.at.locator(".pt-status[data-status]");
+    await visitor.at.locator('.pt-status[data-status="delivered"]').waitFor();
+    await visitor.page.reload();
+    await visitor.own.nth(1).waitFor();
+    assert.equal(await state.getAttribute("data-status"), "delivered");
+    assert.equal(await state.textContent(), "Delivered");
+    await visitor.close();
+  });
+
   test("two tabs opened together are one visitor with one conversation, and show the same", async () => {
     const first = await stage.visitor();
     const second = new Visitor(await first.context.newPage());

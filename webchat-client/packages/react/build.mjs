@@ -7,6 +7,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
 
+import { lexerOnly } from "../../build/marked.mjs";
 import { notices } from "../../build/notices.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -34,6 +35,17 @@ const { metafile } = await build({
   banner: { js: '"use client";' },
   logLevel: "warning",
   plugins: [{
+    name: "only-the-lexer",
+    setup(builder) {
+      builder.onLoad({ filter: /marked\/lib\/marked\.esm\.js$/ }, async ({ path }) => ({ contents: await lexerOnly(readFileSync(path, "utf8")), loader: "js" }));
+    },
+  }, {
+    name: "texts",
+    // As one value: the bundler would else export each key once more by its name.
+    setup(builder) {
+      builder.onLoad({ filter: /locales\/[\w-]+\.json$/ }, ({ path }) => ({ contents: `export default ${JSON.stringify(JSON.parse(readFileSync(path, "utf8")))}`, loader: "js" }));
+    },
+  }, {
     name: "smaller-css",
     // Style sheets go in as text; their comments and indentation do not have to travel.
     setup(builder) {

@@ -115,3 +115,14 @@ test("what makes no sense is unknown, and never throws", () => {
     options: [{ label: "Yes", value: "Yes" }],
   });
 });
+
+test("a page of history tells how far each own message got; without a word it is stored and no more", () => {
+  const { page } = JSON.parse(readFileSync(new URL("pages/messages.json", folder), "utf8")) as { page: { messages: Record<string, unknown>[] } };
+  const rows = page.messages.map((entry) => readMessage("c1", entry));
+  expect(rows.map((row) => [row?.id, row?.status])).toEqual([
+    ["m4", "sent"],
+    ["m3", "failed"],
+    ["m2", undefined],
+    ["m1", "delivered"],
+  ]);
+});

@@ -193,6 +193,7 @@ describe("a message in words", () => {
     expect(summary({ type: "image", url: "x", title: "A cat" }, t)).toBe("Image: A cat");
     expect(summary({ type: "choice", text: "Size?", options: [{ label: "S", value: "s" }, { label: "M", value: "m" }] }, t)).toBe("Size? S, M");
     expect(summary({ type: "unknown", name: "hologram" }, t)).toBe("This message can't be shown here");
+    expect(summary({ type: "bloc", items: [{ type: "text", text: "Two things:" }, { type: "image", url: "x", title: "A cat" }, { type: "card", title: "A dog", actions: [] }] }, t)).toBe("Two things: Image: A cat. A dog");
     expect(summary({ type: "text", text: "" }, t)).toBe("Message");
   });
 });

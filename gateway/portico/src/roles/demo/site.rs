@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::{IntoResponse, Redirect};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use http::HeaderName;
 use http::header::{
@@ -45,9 +45,7 @@ const ASSETS: [Asset; 8] = [
 
 /// The site's routes, with the strip that shows the journal of a store.
 pub(super) fn router(store: Arc<dyn Store>) -> Router {
-    let mut router = Router::new()
-        .route("/demo/journal", get(move || journal::stream(store.clone())))
-        .route("/favicon.ico", get(async || Redirect::permanent("/demo/icon.svg")));
+    let mut router = Router::new().route("/demo/journal", get(move || journal::stream(store.clone())));
     for asset in ASSETS {
         router = router.route(asset.path, get(async move || serve(asset)));
     }

@@ -28,7 +28,7 @@ export function summary(body: Body, t: Translate): string {
     case "location":
       return [t("location"), body.title ?? body.address].filter(Boolean).join(": ");
     case "card":
-      return [body.title, body.subtitle].filter(Boolean).join(". ");
+      return sentences([body.title, body.subtitle ?? ""]);
     case "carousel":
       return `${t("carousel")}: ${body.items.map((item) => item.title).join(", ")}`;
     case "choice":
@@ -37,9 +37,14 @@ export function summary(body: Body, t: Translate): string {
     case "form":
       return body.values ? `${t("form")}: ${Object.values(body.values).join(", ")}` : [t("form"), body.title ?? body.text].filter(Boolean).join(": ");
     case "bloc":
-      return body.items.map((item) => summary(item, t)).join(". ") || t("message");
+      return sentences(body.items.map((item) => summary(item, t))) || t("message");
     case "custom":
     case "unknown":
       return body.fallback ?? t("unsupported");
   }
+}
+
+/** One after another, with a full stop where one lacks an end of its own. */
+function sentences(parts: readonly string[]): string {
+  return parts.reduce((all, one) => (all && one ? `${all}${/[\p{P}]$/u.test(all) ? "" : "."} ${one}` : all || one), "");
 }

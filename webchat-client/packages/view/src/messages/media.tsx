@@ -76,7 +76,7 @@ function FileRow({ title, href, size }: { title: string; href: string | undefine
       <span className="pt-file-icon"><Icon name="file" /></span>
       <span className="pt-file-text">
         <span className="pt-file-name" dir="auto">{title}</span>
-        {size !== undefined && <span className="pt-file-sub">{formatBytes(size, t.locale)}</span>}
+        {size !== undefined && <span className="pt-file-sub"><bdi>{formatBytes(size, t.locale)}</bdi></span>}
         {href !== undefined && <span className="pt-sr"> ({t("download", { name: "" }).trim()})</span>}
       </span>
     </>
