@@ -33,6 +33,8 @@ mod mend;
 mod note;
 mod op;
 mod options;
+mod pack;
+mod packed;
 mod queue;
 mod read;
 mod recent;

@@ -8,24 +8,22 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use portico_store::StoreError;
 
 use crate::checkpoint::{Checkpoint, Found};
 use crate::checkpointer::{Indexer, engine_folder};
 use crate::disk::sync_folder;
-use crate::engine::Engine;
 use crate::fill::FIRST_FILL;
 use crate::frame;
 use crate::index::{Index, Writer};
 use crate::load;
 use crate::op;
 use crate::options::Options;
+use crate::packed;
 use crate::record::Names;
 use crate::segments::{self, START, Segments, unavailable};
 use crate::shared::now;
-use crate::sled_engine::Sled;
 use crate::snapshot;
 use crate::state::State;
 
@@ -136,7 +134,7 @@ fn create(options: &Options) -> Result<Recovered, StoreError> {
     if folder.exists() {
         io("clear sled/", std::fs::remove_dir_all(&folder))?;
     }
-    let engine: Arc<dyn Engine> = Arc::new(Sled::open(&folder, options.cache_bytes)?);
+    let engine = packed::open(&folder, options.cache_bytes)?;
     let checkpoint = Checkpoint {
         store,
         segment_bytes: bytes,
@@ -193,7 +191,7 @@ pub(crate) fn attempt(
         let missing = format!("the index folder {} is missing", folder.display());
         return Err(Failure::Index(StoreError::Damaged(missing)));
     }
-    let engine: Arc<dyn Engine> = Arc::new(Sled::open(&folder, options.cache_bytes).map_err(Failure::Index)?);
+    let engine = packed::open(&folder, options.cache_bytes).map_err(Failure::Index)?;
     let (mut state, sum) = load::state_of(&engine, now()).map_err(Failure::Index)?;
     state.version = state.version.max(checkpoint.version);
     if checkpoint.clean && sum != checkpoint.sum {
@@ -376,7 +374,7 @@ pub(crate) fn rebuild(
     if folder.exists() {
         io("clear a half-made index", std::fs::remove_dir_all(&folder))?;
     }
-    let engine: Arc<dyn Engine> = Arc::new(Sled::open(&folder, options.cache_bytes)?);
+    let engine = packed::open(&folder, options.cache_bytes)?;
     let mut writer = Writer::new(engine, Default::default());
     let (position, version) = match source {
         Some(source) => {

@@ -149,12 +149,54 @@ impl<W: Write> Rows<W> {
     }
 }
 
+/// Bytes of rows that are written into an engine at once.
+const MANY: usize = 1024 * 1024;
+
+/// Rows on their way from one engine into another, ascending within their tree.
+#[derive(Default)]
+pub(crate) struct Many {
+    tree: Option<Tree>,
+    rows: Vec<(Vec<u8>, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Many {
+    pub(crate) fn put(
+        &mut self,
+        writer: &mut Writer,
+        tree: Tree,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), StoreError> {
+        if self.tree != Some(tree) || self.bytes >= MANY {
+            self.finish(writer)?;
+            self.tree = Some(tree);
+        }
+        self.bytes += key.len() + value.len();
+        self.rows.push((key.to_vec(), value.to_vec()));
+        Ok(())
+    }
+
+    /// Writes what is left.
+    pub(crate) fn finish(&mut self, writer: &mut Writer) -> Result<(), StoreError> {
+        if let Some(tree) = self.tree.take() {
+            writer.write_as_they_are(tree, &self.rows)?;
+        }
+        self.rows.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
 /// Reads a snapshot into an empty engine; an error when a byte of it is not what was written.
 pub(crate) fn load(path: &Path, writer: &mut Writer) -> Result<Head, StoreError> {
-    read(path, |tree, key, value| {
+    let mut many = Many::default();
+    let head = read(path, |tree, key, value| {
         crate::index::check(tree, key, value)?;
-        writer.put_as_it_is(tree, key, value)
-    })
+        many.put(writer, tree, key, value)
+    })?;
+    many.finish(writer)?;
+    Ok(head)
 }
 
 pub(crate) fn read(
