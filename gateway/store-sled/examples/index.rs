@@ -1,5 +1,5 @@
 //! What the index costs behind the answers: `cargo run --release -p portico-store-sled --example index -- FOLDER
-//! [EVENTS] [CONVERSATIONS]`.
+//! [EVENTS] [CONVERSATIONS] [MIB]`; the last is the memory for what the index does not have yet.
 //!
 //! Events of the three messaging channels with the rows that dispatch makes of them: the message, its place, the
 //! provider's id of it, the conversation. The CPU is told by thread, with what each wrote.
@@ -155,8 +155,9 @@ fn main() {
     };
     let mut number = |default| arguments.next().and_then(|word| word.parse().ok()).unwrap_or(default);
     let (events, conversations) = (number(200_000), number(1024).max(CALLERS));
+    let memory_bytes = number(24) << 20;
     let built = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    match (built, SledStore::open(Options::at(&folder))) {
+    match (built, SledStore::open(Options { memory_bytes, ..Options::at(&folder) })) {
         (Ok(runtime), Ok(store)) => {
             let store = Arc::new(store);
             runtime.block_on(async {

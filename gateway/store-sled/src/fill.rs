@@ -50,6 +50,16 @@ impl Filler {
         Self { inner: Mutex::new(inner), changed: Condvar::new() }
     }
 
+    /// Waits until the store closes, at most so long; true when it does.
+    pub(crate) fn wait_until_closed(&self, longest: Duration) -> bool {
+        let mut inner = self.inner.lock();
+        let until = Instant::now() + longest;
+        while !inner.closed && Instant::now() < until {
+            self.changed.wait_until(&mut inner, until);
+        }
+        inner.closed
+    }
+
     pub(crate) fn close(&self) {
         self.inner.lock().closed = true;
         self.changed.notify_all();

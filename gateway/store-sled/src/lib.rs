@@ -35,6 +35,7 @@ mod op;
 mod options;
 mod pack;
 mod packed;
+mod packed_log;
 mod queue;
 mod read;
 mod recent;

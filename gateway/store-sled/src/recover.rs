@@ -6,7 +6,6 @@
 //! whole frames behind, nothing is guessed: the store refuses to open and names the place.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use portico_store::StoreError;
@@ -115,9 +114,7 @@ fn remove_leftovers(log: &Path) -> Result<(), StoreError> {
 /// A store's id and segment size, from the first header that is whole.
 fn identity(log: &Path, numbers: &[u32]) -> Result<([u8; 16], u32), StoreError> {
     for number in numbers {
-        let mut head = [0; START];
-        let file = io("open a log segment", File::open(log.join(segments::file_name(*number))))?;
-        if file.read_exact_at(&mut head, 0).is_ok()
+        if let Ok(head) = segments::read_start(&log.join(segments::file_name(*number)))
             && let Some(found) = segments::read_header(&head, *number)
         {
             return Ok(found);
@@ -266,7 +263,7 @@ fn replay(
                 state.apply(op);
             }
             offset = frame.next;
-            if state.mem.bytes as u64 > options.checkpoint_bytes {
+            if state.mem.bytes > options.window_bytes() {
                 let mem = state.freeze(frame::position(segment, offset as u32), usize::MAX);
                 if let Some(goal) = goal {
                     (goal.may)(mem.bytes as u64).map_err(Failure::Index)?;

@@ -14,6 +14,7 @@ use crate::frame;
 use crate::index::{self, Index, Sum, row_name};
 use crate::op::Tree;
 use crate::packed;
+use crate::packed_log::read_segment;
 use crate::record::Names;
 use crate::recover::io;
 use crate::segments::{self, START, file_name};
@@ -152,7 +153,7 @@ pub fn verify(path: &Path, progress: Progress<'_>) -> Result<VerifyReport, Store
     let count = numbers.len() as u64;
     for (done, segment) in numbers.iter().enumerate() {
         progress(done as u64, count);
-        let bytes = io("read the log", std::fs::read(log.join(file_name(*segment))))?;
+        let bytes = io("read the log", read_segment(&log.join(file_name(*segment))))?;
         // Where the log ends is not known here: zeros with nothing behind are the end.
         let end = last_frame(&bytes, *segment);
         let is_end = numbers.iter().all(|other| other <= segment || is_unused(&log, *other));
@@ -196,6 +197,6 @@ fn last_frame(bytes: &[u8], segment: u32) -> usize {
 
 /// Whether a segment was only filled ahead.
 fn is_unused(log: &Path, segment: u32) -> bool {
-    std::fs::read(log.join(file_name(segment)))
+    read_segment(&log.join(file_name(segment)))
         .is_ok_and(|bytes| frame::search(&bytes, START, segment).is_none())
 }
