@@ -95,7 +95,8 @@ async fn caller(store: Arc<SledStore>, caller: u64, events: u64, conversations: 
         let bot = Key::new().text("bench");
         let index = |kind: u8| Key::new().byte(kind).text("bench");
         let at = lane.conversation.0;
-        let row = format!("{{\"id\":{number},\"user\":\"u{conversation}\",\"payload\":{{\"text\":\"{said}\"}}}}");
+        let row =
+            format!("{{\"id\":{number},\"user\":\"u{conversation}\",\"payload\":{{\"text\":\"{said}\"}}}}");
         let facts = format!("{number} {}", text(conversation, 200));
         store.peek(lane, 1).await.ok()?;
         let rows = [
@@ -137,7 +138,8 @@ async fn measure(store: Arc<SledStore>, folder: &Path, events: u64, conversation
     for (name, (nanos, wrote)) in now {
         let (nanos_before, wrote_before) = before.get(&name).copied().unwrap_or_default();
         let each = |all: u64| all as f64 / events as f64;
-        let (cpu, wrote) = (each(nanos.saturating_sub(nanos_before)) / 1e3, each(wrote.saturating_sub(wrote_before)));
+        let (cpu, wrote) =
+            (each(nanos.saturating_sub(nanos_before)) / 1e3, each(wrote.saturating_sub(wrote_before)));
         if cpu > 0.01 {
             println!("    {cpu:6.2} us CPU, {wrote:6.0} bytes written per event in {name}");
         }
@@ -167,8 +169,13 @@ fn main() {
                 if let Err(error) = store.close().await {
                     println!("{error}");
                 }
-                let index = |all: &BTreeMap<String, (u64, u64)>| all.get("portico-index").map_or(0, |it| it.0);
-                println!("closed in {:?}, {} ms of it index", started.elapsed(), (index(&threads()) - index(&before)) / 1_000_000);
+                let index =
+                    |all: &BTreeMap<String, (u64, u64)>| all.get("portico-index").map_or(0, |it| it.0);
+                println!(
+                    "closed in {:?}, {} ms of it index",
+                    started.elapsed(),
+                    (index(&threads()) - index(&before)) / 1_000_000
+                );
             });
         }
         (Err(error), _) => println!("{error}"),

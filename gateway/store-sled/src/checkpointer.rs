@@ -178,7 +178,8 @@ impl Indexer {
         self.begin()?;
         for tree in Tree::ALL {
             let rows = mem.tree(tree).iter();
-            self.writer.write(tree, rows.map(|(key, cell)| (key.as_slice(), cell.as_ref().map(Cell::as_pair))))?;
+            self.writer
+                .write(tree, rows.map(|(key, cell)| (key.as_slice(), cell.as_ref().map(Cell::as_pair))))?;
         }
         self.put_events(&mem.events)?;
         self.put_seen(&mem.seen, mem.upto)?;

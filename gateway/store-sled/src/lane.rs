@@ -10,7 +10,7 @@ use crate::record::{Place, put_lane, take_lane};
 use crate::wire::{Bad, Put, Take};
 
 /// Entries of a lane that stay in memory once the index has them, and entries in one row of the index.
-const WINDOW: usize = 64;
+pub(crate) const WINDOW: usize = 64;
 /// Entries that all lanes together may keep so; where more wait each keeps few, and the rest is read when its turn
 /// comes.
 const MANY: u64 = 100_000;

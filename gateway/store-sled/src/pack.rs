@@ -247,7 +247,10 @@ mod tests {
         let opened = Opened::read(Tree::Rows, b"aa".to_vec(), pack.clone(), None).unwrap();
         let found: Vec<_> = (0..opened.len()).filter_map(|place| opened.row(place)).collect();
         assert_eq!(found, rows);
-        assert_eq!((opened.below(b"abd", false), opened.below(b"abd", true), opened.below(b"a", true)), (2, 3, 0));
+        assert_eq!(
+            (opened.below(b"abd", false), opened.below(b"abd", true), opened.below(b"a", true)),
+            (2, 3, 0)
+        );
         let cut = Opened::read(Tree::Rows, b"aa".to_vec(), pack.clone(), Some(b"abd")).unwrap();
         assert_eq!(cut.len(), 2);
         assert!(Opened::read(Tree::Rows, b"ab".to_vec(), pack.clone(), None).is_err(), "of another key");
@@ -256,7 +259,10 @@ mod tests {
             let mut broken = pack.clone();
             broken[at] ^= 0x10;
             assert!(Opened::read(Tree::Rows, b"aa".to_vec(), broken, None).is_err(), "byte {at}");
-            assert!(Opened::read(Tree::Rows, b"aa".to_vec(), pack[..at].to_vec(), None).is_err(), "cut at {at}");
+            assert!(
+                Opened::read(Tree::Rows, b"aa".to_vec(), pack[..at].to_vec(), None).is_err(),
+                "cut at {at}"
+            );
         }
     }
 

@@ -200,8 +200,8 @@ impl Engine for Packed {
             let above = self.engine.range(tree, Bound::Excluded(first), Bound::Unbounded, false).next();
             let after = above.transpose()?.map(|(key, _)| key);
             let mut bytes = 0;
-            while let Some(row) = rows
-                .next_if(|(key, _)| bytes < GROUP && after.as_deref().is_none_or(|after| *key < after))
+            while let Some(row) =
+                rows.next_if(|(key, _)| bytes < GROUP && after.as_deref().is_none_or(|after| *key < after))
             {
                 bytes += row.0.len() + row.1.as_ref().map_or(0, Vec::len);
                 group.push(row);
@@ -217,7 +217,11 @@ impl Engine for Packed {
             return self.engine.range(tree, from, to, reverse);
         }
         let (from, to) = (from.map(<[u8]>::to_vec), to.map(<[u8]>::to_vec));
-        if reverse { Box::new(Down::new(self, tree, from, to)) } else { Box::new(Up::new(self, tree, from, to)) }
+        if reverse {
+            Box::new(Down::new(self, tree, from, to))
+        } else {
+            Box::new(Up::new(self, tree, from, to))
+        }
     }
 
     fn flush(&self) -> Result<(), StoreError> {
@@ -358,10 +362,13 @@ impl<'a> Down<'a> {
     }
 
     fn turn(&mut self) -> Result<bool, StoreError> {
-        let Some((key, value)) = self.packed.highest(self.tree, as_slice(&self.to))? else { return Ok(false) };
+        let Some((key, value)) = self.packed.highest(self.tree, as_slice(&self.to))? else {
+            return Ok(false);
+        };
         let to = std::mem::replace(&mut self.to, Bound::Excluded(key.clone()));
         self.ended = is_before(&key, &self.from);
-        self.now = Opened::read(self.tree, key.clone(), value, None).map_err(|Bad| damaged(self.tree, &key))?;
+        self.now =
+            Opened::read(self.tree, key.clone(), value, None).map_err(|Bad| damaged(self.tree, &key))?;
         self.left = match &to {
             Bound::Unbounded => self.now.len(),
             Bound::Included(to) => self.now.below(to, true),

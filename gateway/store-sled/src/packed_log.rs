@@ -261,7 +261,8 @@ mod tests {
         assert!(unpack(&packed).unwrap() == bytes);
         let file = File::open(&path).unwrap();
         let table = Table::read(&file).unwrap();
-        for (offset, length) in [(0, 10), (CHUNK - 5, 10), (CHUNK, 2 * CHUNK), (5 * CHUNK + 990, 10), (7, 0)] {
+        for (offset, length) in [(0, 10), (CHUNK - 5, 10), (CHUNK, 2 * CHUNK), (5 * CHUNK + 990, 10), (7, 0)]
+        {
             let read = table.read_at(&file, offset, length).unwrap();
             assert!(read == bytes[offset..offset + length], "{length} at {offset}");
         }

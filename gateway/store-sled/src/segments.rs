@@ -187,7 +187,9 @@ impl Segments {
         }
         match file.read(place.offset, place.length) {
             Ok(bytes) => Ok(Some(bytes.into())),
-            Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) => {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
+            {
                 Err(damaged(place))
             }
             Err(error) => Err(unavailable("read the log", &error)),
