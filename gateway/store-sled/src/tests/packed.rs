@@ -16,10 +16,11 @@ use crate::op::Tree;
 use crate::packed::{self, Packed};
 
 type Contents = BTreeMap<Vec<u8>, Vec<u8>>;
+type AllRows = BTreeMap<(Tree, Vec<u8>), Vec<u8>>;
 
 /// Trees in memory; writes fail once so many have been made.
 struct Trees {
-    rows: Mutex<BTreeMap<(Tree, Vec<u8>), Vec<u8>>>,
+    rows: Mutex<AllRows>,
     writes_left: AtomicU64,
 }
 
