@@ -219,6 +219,29 @@ proptest! {
     }
 }
 
+/// What a pack held beyond the next one's key when parting it was broken off stays void once that one goes.
+#[test]
+fn a_row_does_not_come_back_with_the_pack_below() {
+    let trees = Trees::new();
+    let engine: Arc<dyn Engine> = Arc::new(Packed::over(trees.clone()));
+    let mut writer = Writer::new(engine.clone(), Default::default());
+    let mut model = Contents::new();
+    let window =
+        |rows: &[(u16, Option<usize>)]| rows.iter().map(|(number, row)| (key(*number), *row)).collect();
+    write(&mut writer, &mut model, &window(&[(1, Some(1500)), (90, Some(1501))]), 1).unwrap();
+    assert_eq!(trees.rows.lock().len(), 1);
+    trees.writes_left.store(1, Ordering::Relaxed);
+    let larger: Window = window(&[(90, Some(3001))]);
+    assert!(write(&mut writer, &mut Contents::new(), &larger, 2).is_err());
+    trees.writes_left.store(u64::MAX, Ordering::Relaxed);
+    assert_eq!(trees.rows.lock().len(), 2);
+    write(&mut writer, &mut model, &larger, 2).unwrap();
+    agree(&engine, &model);
+    write(&mut writer, &mut model, &window(&[(90, None)]), 3).unwrap();
+    agree(&engine, &model);
+    assert_eq!((sum_of(&*engine).unwrap(), trees.rows.lock().len()), (writer.sum, 1));
+}
+
 /// Packs are parted all the time, and no reader ever misses a row that was there before.
 #[test]
 fn readers_find_every_row_while_packs_are_parted() {
