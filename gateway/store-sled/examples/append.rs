@@ -105,6 +105,23 @@ async fn run(store: &Arc<SledStore>, seconds: u64, base: u64, settle: bool) {
     println!("    {total:6.2} us CPU per append in all");
 }
 
+/// One commit every five milliseconds, as on a quiet day: how long they take.
+async fn lone(store: &SledStore, seconds: u64, base: u64) {
+    let mut tick = tokio::time::interval(Duration::from_millis(5));
+    let mut took = Vec::new();
+    for number in 0..seconds * 200 {
+        tick.tick().await;
+        let asked = Instant::now();
+        if store.commit(Commit::of([append_keyed(inbound(7), base + number)])).await.is_err() {
+            return;
+        }
+        took.push(asked.elapsed());
+    }
+    took.sort_unstable();
+    let at = |share: f64| took.get((took.len() as f64 * share) as usize).copied().unwrap_or_default();
+    println!("200 a second: p50 {:?}, p99 {:?}, slowest {:?}", at(0.5), at(0.99), at(0.9999));
+}
+
 fn main() {
     let folder =
         std::env::args().nth(1).map_or_else(|| std::env::temp_dir().join("portico-append"), PathBuf::from);
@@ -119,6 +136,9 @@ fn main() {
             println!("opened in {:?}", started.elapsed());
             let store = Arc::new(store);
             runtime.block_on(async {
+                for round in 0..3 {
+                    lone(&store, 3, 9_000_000_000 + round * 1_000_000).await;
+                }
                 for round in 0..3 {
                     run(&store, 6, round * 2_000_000_000, false).await;
                     run(&store, 6, round * 2_000_000_000 + 1_000_000_000, true).await;

@@ -1,6 +1,6 @@
 //! The thread "portico-index": the only writer of the engine, behind every answer.
 //!
-//! It takes frozen windows of memory, writes them row by row (events and dedupe keys in blocks), syncs, and
+//! It takes frozen windows of memory, writes them tree by tree (events and dedupe keys in blocks), syncs, and
 //! writes the checkpoint. What else writes the engine, sweeping and copying it, runs here between windows.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use portico_contract::EventId;
-use portico_store::{DiskLevel, StoreError};
+use portico_store::StoreError;
 
 use crate::blocks::{self, Events};
 use crate::checkpoint::Checkpoint;
@@ -22,7 +22,7 @@ use crate::frame;
 use crate::index::{Sum, Writer};
 use crate::mem::Mem;
 use crate::mend;
-use crate::op::Tree;
+use crate::op::{Cell, Tree};
 use crate::options::Options;
 use crate::record::Names;
 use crate::shared::Shared;
@@ -106,6 +106,9 @@ pub(crate) struct Indexer {
 /// Bytes of rows up to which a snapshot is written at once, since nothing has to wait for it long.
 const SMALL: u64 = 8 * 1024 * 1024;
 
+/// How far the thread stands back, so that on a busy processor answers go first.
+const STANDS_BACK: i32 = 10;
+
 /// Pause between two tries to write a window.
 const RETRY: Duration = Duration::from_secs(1);
 /// The longest pause after tries that failed though there was room: two to this power.
@@ -174,14 +177,9 @@ impl Indexer {
     pub(crate) fn flush(&mut self, mem: &Mem) -> Result<(), StoreError> {
         self.begin()?;
         for tree in Tree::ALL {
-            for (key, cell) in mem.tree(tree) {
-                match cell {
-                    Some(cell) => self.writer.put(tree, key, cell.version, &cell.data)?,
-                    None => {
-                        self.writer.delete(tree, key)?;
-                    }
-                }
-            }
+            let rows = mem.tree(tree).iter();
+            self.writer
+                .write(tree, rows.map(|(key, cell)| (key.as_slice(), cell.as_ref().map(Cell::as_pair))))?;
         }
         self.put_events(&mem.events)?;
         self.put_seen(&mem.seen, mem.upto)?;
@@ -268,6 +266,7 @@ pub(crate) fn engine_folder(path: &std::path::Path, generation: u32) -> PathBuf 
 
 /// What the thread does until it is stopped.
 pub(crate) fn run(shared: &Shared, mut indexer: Indexer, messages: &mpsc::Receiver<Message>) {
+    crate::shared::stand_back(STANDS_BACK);
     loop {
         // A snapshot goes on while nothing else is to be done, and by a slice after each thing that is.
         let message = match indexer.snapshot {
@@ -367,10 +366,7 @@ fn flush(shared: &Shared, indexer: &mut Indexer, mem: &Mem) -> Result<(), StoreE
     loop {
         // A full disk is waited for, whatever the levels are set to; sled would not survive it.
         let waits = !mend::has_room_for(shared, indexer, mem);
-        shared.index_waits.store(waits, Ordering::Relaxed);
-        if waits && shared.level() < DiskLevel::RefuseHooks {
-            shared.set_level(DiskLevel::RefuseHooks);
-        }
+        shared.set_index_waits(waits);
         let result = match indexer.broken.clone() {
             _ if waits => Err(shared.disk_full()),
             Some(why) => mend::make_again(shared, indexer, mem, &why),

@@ -32,6 +32,8 @@ const MAX_FRAME: usize = 4 * 1024 * 1024 + 64 * 1024;
 const TAIL: usize = 32;
 /// After this, wakers that a relay has not woken are woken directly.
 const RELAY_PATIENCE: Duration = Duration::from_millis(20);
+/// Longest pause before a batch while the index is behind.
+const HELD_BACK: Duration = Duration::from_millis(4);
 /// Longest wait for the index to catch up when memory is full.
 const BEHIND: Duration = Duration::from_secs(10);
 
@@ -88,6 +90,7 @@ impl Committer {
         let mut jobs = Vec::new();
         loop {
             let open = self.shared.queue.take(&mut jobs, self.patience());
+            self.hold_back();
             for relay in self.handed.drain(..) {
                 relay.rescue();
             }
@@ -301,10 +304,24 @@ impl Committer {
         }
     }
 
+    /// Slows commits while the index falls behind, more the farther it is: so it catches up before they have to
+    /// stand still for it.
+    fn hold_back(&self) {
+        let options = &self.shared.options;
+        let (waits, limit) = (options.window_bytes(), options.most_bytes());
+        let bytes = {
+            let state = self.shared.state.read();
+            if state.frozen.is_some() { state.mem.bytes } else { 0 }
+        };
+        if bytes > waits {
+            let part = (bytes - waits) as f64 / (limit.saturating_sub(waits)).max(1) as f64;
+            std::thread::sleep(HELD_BACK.mul_f64(part.min(1.0)));
+        }
+    }
+
     /// Memory in front of the index is bounded: waits while the index is far behind.
     fn wait_for_index(&mut self) -> Result<(), StoreError> {
-        let limit =
-            usize::try_from(self.shared.options.checkpoint_bytes).unwrap_or(usize::MAX).saturating_mul(3);
+        let limit = self.shared.options.most_bytes();
         if self.shared.state.read().mem.bytes <= limit {
             return Ok(());
         }
@@ -413,7 +430,7 @@ impl Committer {
             if !self.buffer.is_empty() || state.frozen.is_some() {
                 return;
             }
-            state.mem.bytes as u64 > options.checkpoint_bytes
+            state.mem.bytes > options.window_bytes()
         };
         let (segment, offset) = frame::split(self.frozen_position);
         let logged = u64::from(self.segment - segment.min(self.segment))

@@ -1,4 +1,4 @@
-//! The engine of the index: six calls, so that it can be exchanged.
+//! The engine of the index: a few calls, so that it can be exchanged.
 //!
 //! Only the thread "portico-index" writes. Nothing here stands on the way to an answer: what commits change is
 //! read from memory until this thread has brought it here.
@@ -13,6 +13,16 @@ use crate::op::Tree;
 pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 /// Rows of a stretch, read as they are asked for.
 pub(crate) type Rows<'a> = Box<dyn Iterator<Item = Result<Pair, StoreError>> + 'a>;
+/// Rows to write, ascending by key; one without a value is deleted.
+pub(crate) type NewRows<'a, 'k> = &'a mut dyn Iterator<Item = (&'k [u8], Option<Vec<u8>>)>;
+
+/// A row that was written: what was there, and what is there now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Changed<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) old: Option<&'a [u8]>,
+    pub(crate) new: Option<&'a [u8]>,
+}
 
 /// Ordered trees of keys and values.
 pub(crate) trait Engine: Send + Sync {
@@ -22,6 +32,25 @@ pub(crate) trait Engine: Send + Sync {
     fn put(&self, tree: Tree, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
     /// Removes a value; the answer is what was there.
     fn delete(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Writes many rows of a tree. `told` hears of each that is another than before, once it is written; after an
+    /// error it has heard of those that were.
+    fn write(
+        &self,
+        tree: Tree,
+        rows: NewRows<'_, '_>,
+        told: &mut dyn FnMut(Changed<'_>),
+    ) -> Result<(), StoreError> {
+        for (key, new) in rows {
+            let old = match &new {
+                Some(value) => self.put(tree, key, value)?,
+                None => self.delete(tree, key)?,
+            };
+            if old != new {
+                told(Changed { key, old: old.as_deref(), new: new.as_deref() });
+            }
+        }
+        Ok(())
+    }
     /// Rows between two keys, ascending or descending.
     fn range<'a>(&'a self, tree: Tree, from: Bound<&[u8]>, to: Bound<&[u8]>, reverse: bool) -> Rows<'a>;
     /// Returns when everything written before survives a power cut.

@@ -50,6 +50,16 @@ impl Filler {
         Self { inner: Mutex::new(inner), changed: Condvar::new() }
     }
 
+    /// Waits until the store closes, at most so long; true when it does.
+    pub(crate) fn wait_until_closed(&self, longest: Duration) -> bool {
+        let mut inner = self.inner.lock();
+        let until = Instant::now() + longest;
+        while !inner.closed && Instant::now() < until {
+            self.changed.wait_until(&mut inner, until);
+        }
+        inner.closed
+    }
+
     pub(crate) fn close(&self) {
         self.inner.lock().closed = true;
         self.changed.notify_all();
@@ -160,7 +170,7 @@ fn fill(shared: &Shared) -> Result<bool, ()> {
             }
             drop(inner);
             if full {
-                shared.set_level(DiskLevel::SettleOnly);
+                shared.set_measured(DiskLevel::SettleOnly);
             }
             if !known {
                 tracing::warn!("cannot prepare the log, it is tried again: {error}");
@@ -236,18 +246,15 @@ fn measure(shared: &Shared) {
     let level =
         if shared.filler.is_full() || percent >= limits.settle_percent || space.free < limits.settle_free {
             DiskLevel::SettleOnly
-        } else if percent >= limits.refuse_percent
-            || space.free < limits.refuse_free
-            || shared.index_waits.load(std::sync::atomic::Ordering::Relaxed)
-        {
+        } else if percent >= limits.refuse_percent || space.free < limits.refuse_free {
             DiskLevel::RefuseHooks
         } else if percent >= limits.warn_percent {
             DiskLevel::Warn
         } else {
             DiskLevel::Fine
         };
-    shared.set_level(level);
-    if level <= DiskLevel::Warn && limits.reserve > 0 {
+    shared.set_measured(level);
+    if shared.level() <= DiskLevel::Warn && limits.reserve > 0 {
         let path = shared.path("reserve");
         // Not while it would itself bring the next level about.
         if !path.exists()

@@ -1,10 +1,12 @@
 //! The index: the engine's trees with a checksum on each value, and large values in parts.
 //!
-//! Value: CRC-32C over tree, key and the rest (u32), version (u64), kind (u8), data. Kind 1 is a value above
-//! 8 KiB: its length and number of parts, which lie in [`Tree::Big`] under the version, no two alike. A flipped
-//! byte is an error that names tree and key, never another value. The sum over all rows, kept in the
-//! checkpoint, tells when rows have gone missing.
+//! Value: CRC-32C over tree, key and the rest (u32), version (u64), kind (u8), data. Data above 8 KiB are
+//! compressed where that pays, with their size in front (kind 2, an LZ4 block). What is still above that lies in
+//! parts (kind 1, and 3 when compressed): the row has the length and the number of parts, which lie in
+//! [`Tree::Big`] under the version, no two alike. A flipped byte is an error that names tree and key, never
+//! another value. The sum over all rows, kept in the checkpoint, tells when rows have gone missing.
 
+use std::borrow::Cow;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,13 +16,19 @@ use parking_lot::RwLock;
 use portico_store::StoreError;
 
 use crate::blocks::MAX_VALUE;
-use crate::engine::Engine;
+use crate::engine::{Changed, Engine, NewRows};
 use crate::op::{Cell, Tree};
 use crate::slices::Watch;
 use crate::wire::{Bad, Put, Take};
 
 const SEAL: usize = 13;
 const PART: usize = MAX_VALUE - SEAL;
+/// More than any value takes.
+const MOST: usize = 64 * 1024 * 1024;
+
+/// Bits of a value's kind.
+const IN_PARTS: u8 = 1;
+const COMPRESSED: u8 = 2;
 
 pub(crate) struct Index {
     engine: RwLock<Option<Arc<dyn Engine>>>,
@@ -84,7 +92,7 @@ fn damaged(tree: Tree, key: &[u8]) -> StoreError {
 /// A value that was checked but perhaps lies in parts.
 struct Opened<'a> {
     version: u64,
-    big: bool,
+    kind: u8,
     data: &'a [u8],
 }
 
@@ -94,7 +102,7 @@ fn unseal<'a>(tree: Tree, key: &[u8], value: &'a [u8]) -> Result<Opened<'a>, Sto
         if take.u32()? != checksum(tree, key, take.0) {
             return Err(Bad);
         }
-        Ok(Opened { version: take.u64()?, big: take.u8()? == 1, data: take.0 })
+        Ok(Opened { version: take.u64()?, kind: take.u8()?, data: take.0 })
     };
     open().map_err(|Bad| damaged(tree, key))
 }
@@ -114,6 +122,36 @@ fn part_key(version: u64, part: u16) -> [u8; 10] {
     key[..8].copy_from_slice(&version.to_be_bytes());
     key[8..].copy_from_slice(&part.to_be_bytes());
     key
+}
+
+/// Whether a value lies in parts.
+fn is_big(value: &[u8]) -> bool {
+    value.get(SEAL - 1).is_some_and(|kind| kind & IN_PARTS != 0)
+}
+
+/// Data above the size of a part, compressed where that makes them a quarter shorter; with the kind they are of.
+fn shortened(data: &[u8]) -> (u8, Cow<'_, [u8]>) {
+    let short = lz4_flex::block::compress_prepend_size(data);
+    let pays = short.len() < data.len() - data.len() / 4;
+    let (bits, data) = if pays { (COMPRESSED, Cow::Owned(short)) } else { (0, Cow::Borrowed(data)) };
+    (if data.len() > PART { bits | IN_PARTS } else { bits }, data)
+}
+
+fn lengthened(data: &[u8]) -> Result<Vec<u8>, Bad> {
+    let mut take = Take(data);
+    let size = take.u32()? as usize;
+    if size > MOST {
+        return Err(Bad);
+    }
+    lz4_flex::block::decompress(take.0, size).map_err(|_| Bad)
+}
+
+/// What stands in a row whose value lies in parts.
+fn head_of(data: &[u8]) -> Vec<u8> {
+    let mut head = Vec::with_capacity(6);
+    head.u32(data.len() as u32);
+    head.u16(data.len().div_ceil(PART) as u16);
+    head
 }
 
 /// Length and number of parts of a large value.
@@ -158,18 +196,30 @@ impl Index {
         self.open(&*engine, tree, key, value).map(Some)
     }
 
+    /// Makes a row whole that was read from the engine.
+    pub(crate) fn whole(&self, tree: Tree, key: &[u8], value: Vec<u8>) -> Result<Cell, StoreError> {
+        let engine = self.engine()?;
+        self.note_damage(self.open(&*engine, tree, key, value))
+    }
+
     /// Makes a value whole.
     fn open(&self, engine: &dyn Engine, tree: Tree, key: &[u8], value: Vec<u8>) -> Result<Cell, StoreError> {
         let mut value = value;
         // A large value may be replaced while its parts are read; then the row has changed too.
         for _ in 0..8 {
             let opened = unseal(tree, key, &value)?;
-            let version = opened.version;
-            if !opened.big {
-                let data = Bytes::from(value).slice(SEAL..);
-                return Ok(Cell { version, data });
-            }
-            if let Some(data) = self.parts(engine, version, opened.data).map_err(|()| damaged(tree, key))? {
+            let (version, kind) = (opened.version, opened.kind);
+            let found = if kind & IN_PARTS == 0 {
+                Some(Bytes::from(std::mem::take(&mut value)).slice(SEAL..))
+            } else {
+                let parts = self.parts(engine, version, opened.data).map_err(|()| damaged(tree, key))?;
+                parts.map(Bytes::from)
+            };
+            if let Some(data) = found {
+                if kind & COMPRESSED == 0 {
+                    return Ok(Cell { version, data });
+                }
+                let data = lengthened(&data).map_err(|Bad| damaged(tree, key))?;
                 return Ok(Cell { version, data: data.into() });
             }
             match engine.get(tree, key)? {
@@ -275,20 +325,43 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let Some(old) = old else { return Ok(()) };
         self.sum.remove(tree, key, &old);
-        let Ok(opened) = unseal(tree, key, &old) else { return Ok(()) };
-        let kept =
-            new.and_then(|new| unseal(tree, key, new).ok()).is_some_and(|new| new.version == opened.version);
-        if opened.big && !kept {
-            let parts = parts_of(opened.data).map_or(0, |(_, parts)| parts);
-            for part in 0..parts {
-                let key = part_key(opened.version, part);
-                if let Some(old) = self.engine.delete(Tree::Big, &key)? {
-                    self.tell(Tree::Big, &key, Some(&old), 0);
-                    self.sum.remove(Tree::Big, &key, &old);
-                }
+        if is_big(&old) && new.map(version_of) != Some(version_of(&old)) {
+            self.forget_parts(tree, key, &old)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the parts of a large value that is there no more.
+    fn forget_parts(&mut self, tree: Tree, key: &[u8], old: &[u8]) -> Result<(), StoreError> {
+        let Ok(opened) = unseal(tree, key, old) else { return Ok(()) };
+        let parts = parts_of(opened.data).map_or(0, |(_, parts)| parts);
+        for part in 0..parts {
+            let key = part_key(opened.version, part);
+            if let Some(old) = self.engine.delete(Tree::Big, &key)? {
+                self.tell(Tree::Big, &key, Some(&old), 0);
+                self.sum.remove(Tree::Big, &key, &old);
             }
         }
         Ok(())
+    }
+
+    /// Seals data above the size of a part; their parts are written.
+    fn seal_large(
+        &mut self,
+        tree: Tree,
+        key: &[u8],
+        version: u64,
+        data: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        let (kind, data) = shortened(data);
+        if kind & IN_PARTS == 0 {
+            return Ok(seal(tree, key, version, kind, &data));
+        }
+        for (number, part) in data.chunks(PART).enumerate() {
+            let key = part_key(version, number as u16);
+            self.put_sealed(Tree::Big, &key, &seal(Tree::Big, &key, version, 0, part))?;
+        }
+        Ok(seal(tree, key, version, kind, &head_of(&data)))
     }
 
     pub(crate) fn put(
@@ -301,15 +374,8 @@ impl Writer {
         if data.len() <= PART {
             return self.put_sealed(tree, key, &seal(tree, key, version, 0, data));
         }
-        let parts = data.chunks(PART);
-        let mut head = Vec::with_capacity(6);
-        head.u32(data.len() as u32);
-        head.u16(parts.len() as u16);
-        for (number, part) in parts.enumerate() {
-            let key = part_key(version, number as u16);
-            self.put_sealed(Tree::Big, &key, &seal(Tree::Big, &key, version, 0, part))?;
-        }
-        self.put_sealed(tree, key, &seal(tree, key, version, 1, &head))
+        let sealed = self.seal_large(tree, key, version, data)?;
+        self.put_sealed(tree, key, &sealed)
     }
 
     pub(crate) fn delete(&mut self, tree: Tree, key: &[u8]) -> Result<bool, StoreError> {
@@ -322,13 +388,63 @@ impl Writer {
         Ok(was)
     }
 
-    /// Writes a row as it stood in another engine.
-    pub(crate) fn put_as_it_is(&mut self, tree: Tree, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        let old = self.engine.put(tree, key, value)?;
-        self.sum.add(tree, key, value);
-        if let Some(old) = old {
-            self.sum.remove(tree, key, &old);
+    /// Writes rows of a tree, ascending by key; one without version and data is deleted. The answer is how many
+    /// are other than before.
+    pub(crate) fn write<'a>(
+        &mut self,
+        tree: Tree,
+        rows: impl Iterator<Item = (&'a [u8], Option<(u64, &'a [u8])>)> + Clone,
+    ) -> Result<u64, StoreError> {
+        // Parts first, so that no row is without its own.
+        let mut large = Vec::new();
+        for (key, row) in rows.clone() {
+            if let Some((version, data)) = row.filter(|(_, data)| data.len() > PART) {
+                large.push(self.seal_large(tree, key, version, data)?);
+            }
         }
-        Ok(())
+        let mut large = large.into_iter();
+        let mut rows = rows.map(|(key, row)| {
+            let sealed = row.and_then(|(version, data)| match data.len() {
+                0..=PART => Some(seal(tree, key, version, 0, data)),
+                _ => large.next(),
+            });
+            (key, sealed)
+        });
+        self.write_sealed(tree, &mut rows)
+    }
+
+    /// Writes rows as they stood in another engine, ascending by key.
+    pub(crate) fn write_as_they_are(
+        &mut self,
+        tree: Tree,
+        rows: &[(Vec<u8>, Vec<u8>)],
+    ) -> Result<(), StoreError> {
+        let mut rows = rows.iter().map(|(key, value)| (key.as_slice(), Some(value.clone())));
+        self.write_sealed(tree, &mut rows).map(|_| ())
+    }
+
+    fn write_sealed(&mut self, tree: Tree, rows: NewRows<'_, '_>) -> Result<u64, StoreError> {
+        let (sum, watch) = (&mut self.sum, &mut self.watch);
+        let (mut changed, mut gone) = (0, Vec::new());
+        let written = self.engine.write(tree, rows, &mut |Changed { key, old, new }| {
+            changed += 1;
+            if let Some(watch) = watch {
+                watch.changed(tree, key, old, new.map_or(0, version_of));
+            }
+            if let Some(new) = new {
+                sum.add(tree, key, new);
+            }
+            if let Some(old) = old {
+                sum.remove(tree, key, old);
+                // The same version has the same parts.
+                if is_big(old) && new.map(version_of) != Some(version_of(old)) {
+                    gone.push((key.to_vec(), old.to_vec()));
+                }
+            }
+        });
+        for (key, old) in gone {
+            self.forget_parts(tree, &key, &old)?;
+        }
+        written.map(|()| changed)
     }
 }

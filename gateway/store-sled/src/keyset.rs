@@ -10,10 +10,20 @@ pub(crate) fn day(millis: u64) -> u32 {
 }
 
 /// Keys are digests: fifteen of their bytes (120 bits) tell them apart, the sixteenth holds the day modulo 256.
-#[derive(Default)]
+///
+/// In parts by the keys' last byte that counts: one that grows moves a part only, so that no commit waits for all
+/// of them to move, nor is there ever memory for twice as many.
 pub(crate) struct KeySet {
-    table: HashTable<[u8; 16]>,
+    parts: Vec<HashTable<[u8; 16]>>,
     hasher: DefaultHashBuilder,
+}
+
+const PARTS: usize = 64;
+
+impl Default for KeySet {
+    fn default() -> Self {
+        Self { parts: vec![HashTable::new(); PARTS], hasher: DefaultHashBuilder::default() }
+    }
 }
 
 impl KeySet {
@@ -21,13 +31,17 @@ impl KeySet {
         hasher.hash_one(&key[..15])
     }
 
+    fn part(key: &[u8; 16]) -> usize {
+        usize::from(key[14]) % PARTS
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.table.len()
+        self.parts.iter().map(HashTable::len).sum()
     }
 
     /// The last day of a key, modulo 256.
     pub(crate) fn day_of(&self, key: &[u8; 16]) -> Option<u8> {
-        self.table
+        self.parts[Self::part(key)]
             .find(Self::hash(&self.hasher, key), |known| known[..15] == key[..15])
             .map(|known| known[15])
     }
@@ -38,26 +52,28 @@ impl KeySet {
 
     pub(crate) fn insert(&mut self, key: &[u8; 16], day: u32) {
         let hash = Self::hash(&self.hasher, key);
-        if let Some(known) = self.table.find_mut(hash, |known| known[..15] == key[..15]) {
+        let table = &mut self.parts[Self::part(key)];
+        if let Some(known) = table.find_mut(hash, |known| known[..15] == key[..15]) {
             known[15] = day as u8;
             return;
         }
         let mut entry = *key;
         entry[15] = day as u8;
         let hasher = &self.hasher;
-        self.table.insert_unique(hash, entry, |entry| Self::hash(hasher, entry));
+        table.insert_unique(hash, entry, |entry| Self::hash(hasher, entry));
     }
 
     /// Removes keys whose last day is over; the answer is how many.
     pub(crate) fn expire(&mut self, today: u32) -> usize {
-        let before = self.table.len();
-        self.table.retain(|entry| !over(entry[15], today));
-        let after = self.table.len();
-        if after < self.table.capacity() / 4 {
-            let hasher = &self.hasher;
-            self.table.shrink_to(after, |entry| Self::hash(hasher, entry));
+        let before = self.len();
+        let hasher = &self.hasher;
+        for table in &mut self.parts {
+            table.retain(|entry| !over(entry[15], today));
+            if table.len() < table.capacity() / 4 {
+                table.shrink_to(table.len(), |entry| Self::hash(hasher, entry));
+            }
         }
-        before - after
+        before - self.len()
     }
 }
 
@@ -78,6 +94,7 @@ mod tests {
     fn key(number: u64) -> [u8; 16] {
         let mut key = [0; 16];
         key[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        key[14] = number as u8;
         key
     }
 
@@ -102,7 +119,8 @@ mod tests {
         let mut worst = 0.0_f64;
         for number in 120_000..240_000 {
             set.insert(&key(number), 20_000);
-            worst = worst.max(set.table.allocation_size() as f64 / set.len() as f64);
+            let size: usize = set.parts.iter().map(HashTable::allocation_size).sum();
+            worst = worst.max(size as f64 / set.len() as f64);
         }
         assert!(worst <= 40.0, "{worst} bytes per key");
     }

@@ -11,6 +11,15 @@ use crate::wire::{Bad, Put, Take};
 
 /// Entries of a lane that stay in memory once the index has them, and entries in one row of the index.
 pub(crate) const WINDOW: usize = 64;
+/// Entries that all lanes together may keep so; where more wait each keeps few, and the rest is read when its turn
+/// comes.
+const MANY: u64 = 100_000;
+const FEW: usize = 8;
+
+/// Entries of a lane that stay in memory when so many wait in all.
+pub(crate) fn kept(backlog: u64) -> usize {
+    if backlog > MANY { FEW } else { WINDOW }
+}
 
 /// An unsettled entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,8 +125,8 @@ impl LaneMem {
         Ok(Self { head, state, attempts, due, ..Self::empty(next) })
     }
 
-    /// Gives entries that the index does not have yet as its rows, and forgets those beyond the window.
-    pub(crate) fn save(&mut self, lane: Lane, mut put: impl FnMut(Vec<u8>, Vec<u8>)) {
+    /// Gives entries that the index does not have yet as its rows, and forgets all but the first `keep`.
+    pub(crate) fn save(&mut self, lane: Lane, keep: usize, mut put: impl FnMut(Vec<u8>, Vec<u8>)) {
         let mut run: Vec<Pend> = Vec::new();
         let mut made = Vec::new();
         let mut finish = |run: &mut Vec<Pend>| {
@@ -137,9 +146,9 @@ impl LaneMem {
         finish(&mut run);
         self.chunks.extend(made);
         self.chunks.make_contiguous().sort_unstable();
-        self.entries.truncate(WINDOW);
-        if self.entries.capacity() > 4 * WINDOW {
-            self.entries.shrink_to(WINDOW);
+        self.entries.truncate(keep);
+        if self.entries.capacity() > 4 * keep {
+            self.entries.shrink_to(keep);
         }
     }
 }

@@ -7,10 +7,14 @@
 //! ```text
 //! commit() ──queue──▶ portico-commit ──pwrite + fdatasync──▶ log/00000001.seg …      ──▶ answer
 //!                          │ memory (state, window of changes)
-//!                          └──frozen window each 30 s or 64 MiB──▶ portico-index ──▶ sled/, checkpoint, snap/
+//!                          └──frozen window each 30 s, 64 MiB of log or 12 MiB of memory──▶ portico-index
+//!                               ──▶ packs of rows in sled/, checkpoint, snap/
 //! ```
+//! Segments of the log in which nothing waits any more are compressed by "portico-tidy" (`packed_log`).
+//!
 //! Modules in reading order: `store` (the port), `decide` and `state` (what a commit does), `committer`,
-//! `frame` and `record` (the log's formats), `checkpointer` and `index` (sled behind), `recover`, `mend`.
+//! `frame` and `record` (the log's formats), `checkpointer`, `index`, `packed` and `pack` (sled behind), `recover`,
+//! `mend`.
 
 mod backup;
 mod blocks;
@@ -33,6 +37,9 @@ mod mend;
 mod note;
 mod op;
 mod options;
+mod pack;
+mod packed;
+mod packed_log;
 mod queue;
 mod read;
 mod recent;

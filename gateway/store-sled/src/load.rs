@@ -30,7 +30,7 @@ pub(crate) fn state_of(engine: &std::sync::Arc<dyn Engine>, now: Millis) -> Resu
             state.version = state.version.max(version);
             sum.add(tree, &key, &value);
             if matches!(tree, Tree::Lane | Tree::Chunk | Tree::Event | Tree::Seen | Tree::Once | Tree::Meta) {
-                let data = opened.get(tree, &key)?.ok_or_else(|| bad_row(tree, &key))?.data;
+                let data = opened.whole(tree, &key, value)?.data;
                 take(&mut state, tree, &key, &data, &mut names, now).map_err(|()| bad_row(tree, &key))?;
             }
         }

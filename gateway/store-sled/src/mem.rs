@@ -8,6 +8,9 @@ use crate::blocks::Events;
 use crate::op::{Cell, Tree};
 use crate::record::EventRow;
 
+/// Memory that a row takes beside its key and data, about.
+const ROW: usize = 160;
+
 pub(crate) type Cells = BTreeMap<Vec<u8>, Option<Cell>>;
 
 /// One window between two checkpoints. Filled by the committer, then frozen, written to the engine, dropped.
@@ -41,14 +44,14 @@ impl Mem {
         let length = key.len();
         match self.trees[tree as usize].insert(key, cell) {
             Some(old) => self.bytes = self.bytes.saturating_sub(size(&old)),
-            None => self.bytes += length + 120,
+            None => self.bytes += length + ROW,
         }
     }
 
     /// Forgets all rows of a tree, deleted ones as well.
     pub(crate) fn clear(&mut self, tree: Tree) {
         for (key, cell) in std::mem::take(&mut self.trees[tree as usize]) {
-            let size = key.len() + 120 + cell.map_or(0, |cell| cell.data.len());
+            let size = key.len() + ROW + cell.map_or(0, |cell| cell.data.len());
             self.bytes = self.bytes.saturating_sub(size);
         }
     }

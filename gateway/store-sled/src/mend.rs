@@ -16,15 +16,16 @@ use portico_store::{DiskLevel, Lane, StoreError};
 
 use crate::checkpointer::Indexer;
 use crate::disk::sync_folder;
-use crate::engine::{Closed, Engine};
+use crate::engine::Closed;
 use crate::index::{self, Writer};
 use crate::lane::{LaneMem, chunk_key};
 use crate::mem::Mem;
 use crate::op::Tree;
+use crate::packed;
 use crate::recover::{Failure, Goal, attempt, highest_generation, io, rebuild};
 use crate::segments::{self, gone};
 use crate::shared::Shared;
-use crate::sled_engine::{Sled, folder_size};
+use crate::sled_engine::folder_size;
 use crate::snapshot;
 use crate::state::State;
 
@@ -131,16 +132,16 @@ pub(crate) fn reopen(shared: &Shared, indexer: &mut Indexer, failure: &StoreErro
 /// two can't be told from one that has lost rows.
 fn open_whole(indexer: &Indexer) -> Result<Writer, StoreError> {
     let folder = indexer.engine_folder(indexer.checkpoint.generation);
-    let mut opened = Sled::open(&folder, indexer.cache_bytes);
+    let mut opened = packed::open(&folder, indexer.cache_bytes);
     for _ in 0..LOCK_TRIES {
         match opened {
             // sled lets go of its lock with its last handle; readers may hold one for a moment.
             Err(StoreError::Unavailable(_)) => std::thread::sleep(LOCK_PAUSE),
             _ => break,
         }
-        opened = Sled::open(&folder, indexer.cache_bytes);
+        opened = packed::open(&folder, indexer.cache_bytes);
     }
-    let engine: Arc<dyn Engine> = Arc::new(opened?);
+    let engine = opened?;
     let sum = index::sum_of(&*engine)?;
     if sum != indexer.checkpoint.sum {
         indexer.compare(sum)?;

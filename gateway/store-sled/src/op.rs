@@ -81,6 +81,13 @@ pub(crate) struct Cell {
     pub(crate) data: Bytes,
 }
 
+impl Cell {
+    /// Version and data.
+    pub(crate) fn as_pair(&self) -> (u64, &[u8]) {
+        (self.version, &self.data)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     /// An event, its record, its entry.

@@ -73,6 +73,9 @@ pub struct Options {
     pub checkpoint_every: Duration,
     /// Bytes of log after which a checkpoint is made; the index waits in memory until then.
     pub checkpoint_bytes: u64,
+    /// Memory for what the index does not have yet, in bytes: a window is closed at half of it, and from there on
+    /// commits are slowed until they wait. While a window is being written it comes on top.
+    pub memory_bytes: u64,
     /// Bytes of log after which a snapshot of the index is written, so that a damaged index needs no older log.
     pub snapshot_bytes: u64,
     /// Memory that sled may use for its cache, in bytes.
@@ -86,6 +89,16 @@ pub struct Options {
 }
 
 impl Options {
+    /// Bytes of memory at which a window is closed.
+    pub(crate) fn window_bytes(&self) -> usize {
+        usize::try_from(self.checkpoint_bytes.min(self.memory_bytes / 2)).unwrap_or(usize::MAX)
+    }
+
+    /// Bytes of memory at which commits wait for the index.
+    pub(crate) fn most_bytes(&self) -> usize {
+        usize::try_from(self.checkpoint_bytes.saturating_mul(3).min(self.memory_bytes)).unwrap_or(usize::MAX)
+    }
+
     /// Defaults for a folder.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -95,8 +108,9 @@ impl Options {
             segment_bytes: 64 * MIB as u32,
             checkpoint_every: Duration::from_secs(30),
             checkpoint_bytes: 64 * MIB,
+            memory_bytes: 24 * MIB,
             snapshot_bytes: 1024 * MIB,
-            cache_bytes: 32 * MIB,
+            cache_bytes: 16 * MIB,
             idle_lanes: 200_000,
             linger: Duration::from_millis(2),
             disk: Arc::new(RealDisk),

@@ -6,26 +6,23 @@
 //! whole frames behind, nothing is guessed: the store refuses to open and names the place.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use portico_store::StoreError;
 
 use crate::checkpoint::{Checkpoint, Found};
 use crate::checkpointer::{Indexer, engine_folder};
 use crate::disk::sync_folder;
-use crate::engine::Engine;
 use crate::fill::FIRST_FILL;
 use crate::frame;
 use crate::index::{Index, Writer};
 use crate::load;
 use crate::op;
 use crate::options::Options;
+use crate::packed;
 use crate::record::Names;
 use crate::segments::{self, START, Segments, unavailable};
 use crate::shared::now;
-use crate::sled_engine::Sled;
 use crate::snapshot;
 use crate::state::State;
 
@@ -117,9 +114,7 @@ fn remove_leftovers(log: &Path) -> Result<(), StoreError> {
 /// A store's id and segment size, from the first header that is whole.
 fn identity(log: &Path, numbers: &[u32]) -> Result<([u8; 16], u32), StoreError> {
     for number in numbers {
-        let mut head = [0; START];
-        let file = io("open a log segment", File::open(log.join(segments::file_name(*number))))?;
-        if file.read_exact_at(&mut head, 0).is_ok()
+        if let Ok(head) = segments::read_start(&log.join(segments::file_name(*number)))
             && let Some(found) = segments::read_header(&head, *number)
         {
             return Ok(found);
@@ -136,7 +131,7 @@ fn create(options: &Options) -> Result<Recovered, StoreError> {
     if folder.exists() {
         io("clear sled/", std::fs::remove_dir_all(&folder))?;
     }
-    let engine: Arc<dyn Engine> = Arc::new(Sled::open(&folder, options.cache_bytes)?);
+    let engine = packed::open(&folder, options.cache_bytes)?;
     let checkpoint = Checkpoint {
         store,
         segment_bytes: bytes,
@@ -193,7 +188,7 @@ pub(crate) fn attempt(
         let missing = format!("the index folder {} is missing", folder.display());
         return Err(Failure::Index(StoreError::Damaged(missing)));
     }
-    let engine: Arc<dyn Engine> = Arc::new(Sled::open(&folder, options.cache_bytes).map_err(Failure::Index)?);
+    let engine = packed::open(&folder, options.cache_bytes).map_err(Failure::Index)?;
     let (mut state, sum) = load::state_of(&engine, now()).map_err(Failure::Index)?;
     state.version = state.version.max(checkpoint.version);
     if checkpoint.clean && sum != checkpoint.sum {
@@ -268,7 +263,7 @@ fn replay(
                 state.apply(op);
             }
             offset = frame.next;
-            if state.mem.bytes as u64 > options.checkpoint_bytes {
+            if state.mem.bytes > options.window_bytes() {
                 let mem = state.freeze(frame::position(segment, offset as u32), usize::MAX);
                 if let Some(goal) = goal {
                     (goal.may)(mem.bytes as u64).map_err(Failure::Index)?;
@@ -376,7 +371,7 @@ pub(crate) fn rebuild(
     if folder.exists() {
         io("clear a half-made index", std::fs::remove_dir_all(&folder))?;
     }
-    let engine: Arc<dyn Engine> = Arc::new(Sled::open(&folder, options.cache_bytes)?);
+    let engine = packed::open(&folder, options.cache_bytes)?;
     let mut writer = Writer::new(engine, Default::default());
     let (position, version) = match source {
         Some(source) => {

@@ -14,6 +14,7 @@ use crate::backup::Progress;
 use crate::checkpoint::{Checkpoint, Found};
 use crate::disk::{replace_file, sync_folder};
 use crate::frame::{self, HEADER};
+use crate::packed_log::{is_packed, read_segment};
 use crate::recover::io;
 use crate::segments::{self, START, file_name};
 
@@ -52,14 +53,14 @@ pub fn salvage(path: &Path, progress: Progress<'_>) -> Result<SalvageReport, Sto
     io("make salvage/", std::fs::create_dir_all(&kept))?;
     let mut report = SalvageReport::default();
     let identity = numbers.iter().find_map(|segment| {
-        let bytes = std::fs::read(log.join(file_name(*segment))).ok()?;
+        let bytes = read_segment(&log.join(file_name(*segment))).ok()?;
         segments::read_header(&bytes, *segment)
     });
     let Some((store, size)) = identity else {
         return Err(StoreError::Damaged("no log segment has a whole header".into()));
     };
     let used = numbers.iter().rev().find(|segment| {
-        std::fs::read(log.join(file_name(**segment)))
+        read_segment(&log.join(file_name(**segment)))
             .is_ok_and(|bytes| frame::search(&bytes, START, **segment).is_some())
     });
     let (Some(first), Some(last)) = (numbers.first().copied(), used.copied()) else { return Ok(report) };
@@ -119,7 +120,20 @@ fn mend(
     is_last: bool,
     report: &mut SalvageReport,
 ) -> Result<(), StoreError> {
-    let bytes = io("read the log", std::fs::read(path))?;
+    let bytes = match read_segment(path) {
+        // Nothing of a compressed segment can be found without its table.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            let name = kept.join(format!("{segment:08}.bin"));
+            io("keep the broken bytes", std::fs::rename(path, &name))?;
+            report.lost.push(Loss { segment, offset: 0, bytes: size, kept_in: Some(name) });
+            return make_empty(path, store, segment, size);
+        }
+        bytes => io("read the log", bytes)?,
+    };
+    if is_packed(&io("read the log", std::fs::read(path))?) {
+        // Frames are laid over what is broken, so it has to lie there as it is.
+        io("open a log segment", replace_file(path, &bytes))?;
+    }
     let file = io("open the log", OpenOptions::new().write(true).open(path))?;
     if segments::read_header(&bytes, segment).is_none() {
         io("write the log", file.write_all_at(&segments::header(store, segment, size), 0))?;

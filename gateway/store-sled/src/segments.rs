@@ -1,17 +1,18 @@
 //! The log's files: names, headers, reading a record by its place.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use portico_store::StoreError;
 
 use crate::disk::{Disk, sync_folder};
+use crate::packed_log::{self, Table};
 use crate::record::Place;
 
 /// Bytes of a segment's header: magic (8), store id (16), segment (u32), its full size (u32), CRC-32C of these
@@ -28,7 +29,41 @@ pub(crate) struct Segments {
     pub(crate) bytes: u32,
     pub(crate) store: [u8; 16],
     pub(crate) disk: Arc<dyn Disk>,
-    open: Mutex<HashMap<u32, Arc<File>>>,
+    open: Mutex<HashMap<u32, Arc<Opened>>>,
+    /// Segments that are known to be compressed.
+    packed: Mutex<HashSet<u32>>,
+}
+
+/// A segment that is open for reading; with a table where it is compressed.
+struct Opened {
+    file: File,
+    table: Option<Table>,
+}
+
+impl Opened {
+    fn at(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let mut head = [0; 8];
+        file.read_exact_at(&mut head, 0)?;
+        let table = if packed_log::is_packed(&head) { Some(Table::read(&file)?) } else { None };
+        Ok(Self { file, table })
+    }
+
+    fn read(&self, offset: u32, length: u32) -> io::Result<Vec<u8>> {
+        match &self.table {
+            Some(table) => table.read_at(&self.file, offset as usize, length as usize),
+            None => {
+                let mut bytes = vec![0; length as usize];
+                self.file.read_exact_at(&mut bytes, u64::from(offset))?;
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+/// The header of a segment's file, whichever way it holds the segment.
+pub(crate) fn read_start(path: &Path) -> io::Result<Vec<u8>> {
+    Opened::at(path)?.read(0, START as u32)
 }
 
 pub(crate) fn file_name(segment: u32) -> String {
@@ -71,7 +106,7 @@ pub(crate) fn read_header(bytes: &[u8], segment: u32) -> Option<([u8; 16], u32)>
 
 impl Segments {
     pub(crate) fn new(folder: PathBuf, bytes: u32, store: [u8; 16], disk: Arc<dyn Disk>) -> Self {
-        Self { folder, bytes, store, disk, open: Mutex::default() }
+        Self { folder, bytes, store, disk, open: Mutex::default(), packed: Mutex::default() }
     }
 
     pub(crate) fn path(&self, segment: u32) -> PathBuf {
@@ -110,17 +145,26 @@ impl Segments {
     }
 
     pub(crate) fn read_all(&self, segment: u32) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(self.path(segment))?.read_to_end(&mut bytes)?;
-        Ok(bytes)
+        packed_log::read_segment(&self.path(segment))
     }
 
-    fn file(&self, segment: u32) -> io::Result<Arc<File>> {
+    /// Whether a segment is known to be compressed.
+    pub(crate) fn is_packed(&self, segment: u32) -> bool {
+        self.packed.lock().contains(&segment)
+    }
+
+    /// A segment's file holds it compressed from now on.
+    pub(crate) fn packed(&self, segment: u32) {
+        self.packed.lock().insert(segment);
+        self.open.lock().remove(&segment);
+    }
+
+    fn file(&self, segment: u32) -> io::Result<Arc<Opened>> {
         let mut open = self.open.lock();
         if let Some(file) = open.get(&segment) {
             return Ok(file.clone());
         }
-        let file = Arc::new(File::open(self.path(segment))?);
+        let file = Arc::new(Opened::at(&self.path(segment))?);
         if open.len() >= OPEN_FILES
             && let Some(any) = open.keys().next().copied()
         {
@@ -135,21 +179,26 @@ impl Segments {
         let file = match self.file(place.segment) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(damaged(place)),
             Err(error) => return Err(unavailable("open a log segment", &error)),
         };
         if place.length > self.bytes {
             return Err(damaged(place));
         }
-        let mut bytes = vec![0; place.length as usize];
-        match file.read_exact_at(&mut bytes, u64::from(place.offset)) {
-            Ok(()) => Ok(Some(bytes.into())),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(damaged(place)),
+        match file.read(place.offset, place.length) {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
+            {
+                Err(damaged(place))
+            }
             Err(error) => Err(unavailable("read the log", &error)),
         }
     }
 
     pub(crate) fn delete(&self, segment: u32) -> io::Result<u64> {
         self.open.lock().remove(&segment);
+        self.packed.lock().remove(&segment);
         let path = self.path(segment);
         let length = std::fs::metadata(&path)?.len();
         std::fs::remove_file(&path)?;

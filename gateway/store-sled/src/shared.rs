@@ -42,8 +42,7 @@ pub(crate) struct Shared {
     pub(crate) index_problem: Mutex<Option<String>>,
     /// What operators should know of the last start.
     pub(crate) notice: Mutex<Option<String>>,
-    /// Whether the index waits for room: the log must not run ahead of it.
-    pub(crate) index_waits: AtomicBool,
+    room: Mutex<Room>,
     level: AtomicU8,
     pub(crate) free: AtomicU64,
     pub(crate) commits: AtomicU64,
@@ -84,7 +83,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             index_problem: Mutex::default(),
             notice: Mutex::default(),
-            index_waits: AtomicBool::new(false),
+            room: Mutex::new(Room { measured: DiskLevel::Fine, index_waits: false }),
             level: AtomicU8::new(0),
             free: AtomicU64::new(u64::MAX),
             commits: AtomicU64::new(0),
@@ -108,7 +107,25 @@ impl Shared {
         }
     }
 
-    pub(crate) fn set_level(&self, level: DiskLevel) {
+    /// What the disk was found to be.
+    pub(crate) fn set_measured(&self, level: DiskLevel) {
+        let mut room = self.room.lock();
+        room.measured = level;
+        self.decide_level(&room);
+    }
+
+    /// Says whether the index waits for room: the log must not run ahead of it.
+    pub(crate) fn set_index_waits(&self, waits: bool) {
+        let mut room = self.room.lock();
+        if room.index_waits != waits {
+            room.index_waits = waits;
+            self.decide_level(&room);
+        }
+    }
+
+    fn decide_level(&self, room: &Room) {
+        let least = if room.index_waits { DiskLevel::RefuseHooks } else { DiskLevel::Fine };
+        let level = room.measured.max(least);
         let before = self.level();
         self.level.store(level as u8, Ordering::Relaxed);
         if level > before && level >= DiskLevel::Warn {
@@ -137,12 +154,25 @@ impl Shared {
     }
 }
 
+/// What decides how full the disk counts.
+struct Room {
+    measured: DiskLevel,
+    index_waits: bool,
+}
+
 /// Milliseconds since 1970, never going back while the process lives.
 pub(crate) fn now() -> Millis {
     static HIGHEST: AtomicU64 = AtomicU64::new(0);
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let wall = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
     HIGHEST.fetch_max(wall, Ordering::Relaxed).max(wall)
+}
+
+/// Lets the calling thread give way to others by so much (Linux: of a thread, 19 is the most).
+pub(crate) fn stand_back(by: i32) {
+    if let Err(error) = rustix::process::nice(by) {
+        tracing::debug!("a thread of the store keeps its priority: {error}");
+    }
 }
 
 /// Durations of the last syncs.

@@ -1,7 +1,7 @@
 //! Snapshots: all rows of the index at one log position, in a file that needs no engine to be read.
 //!
-//! `snap/<position>.snap`: blocks of length (u32), CRC-32C (u32) and rows; the first block is the head, the
-//! last the sum. Each row: tree (u8), key (u16 length), value as it lies in the engine (u32 length).
+//! `snap/<position>.snap`: blocks of length (u32), CRC-32C (u32) and rows, as LZ4 with their size in front; the
+//! first block is the head, the last the sum. Each row: tree (u8), key (u16 length), value as it lies in the engine (u32 length).
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -18,7 +18,7 @@ use crate::op::Tree;
 use crate::recover::io;
 use crate::wire::{Bad, Put, Take};
 
-const MAGIC: &[u8; 8] = b"PORTSNP1";
+const MAGIC: &[u8; 8] = b"PORTSNP2";
 const BLOCK: usize = 256 * 1024;
 /// Larger than any block that is written.
 const MAX_BLOCK: usize = 4 * 1024 * 1024;
@@ -50,9 +50,10 @@ pub(crate) fn position_of(path: &Path) -> Option<u64> {
 }
 
 fn put_block(out: &mut impl Write, block: &[u8]) -> std::io::Result<()> {
+    let block = lz4_flex::block::compress_prepend_size(block);
     out.write_all(&(block.len() as u32).to_le_bytes())?;
-    out.write_all(&crc32c::crc32c(block).to_le_bytes())?;
-    out.write_all(block)
+    out.write_all(&crc32c::crc32c(&block).to_le_bytes())?;
+    out.write_all(&block)
 }
 
 /// Writes the engine's rows into a folder `snap/` below `to`. Runs on the index thread, so nothing changes.
@@ -149,12 +150,54 @@ impl<W: Write> Rows<W> {
     }
 }
 
+/// Bytes of rows that are written into an engine at once.
+const MANY: usize = 1024 * 1024;
+
+/// Rows on their way from one engine into another, ascending within their tree.
+#[derive(Default)]
+pub(crate) struct Many {
+    tree: Option<Tree>,
+    rows: Vec<(Vec<u8>, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Many {
+    pub(crate) fn put(
+        &mut self,
+        writer: &mut Writer,
+        tree: Tree,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), StoreError> {
+        if self.tree != Some(tree) || self.bytes >= MANY {
+            self.finish(writer)?;
+            self.tree = Some(tree);
+        }
+        self.bytes += key.len() + value.len();
+        self.rows.push((key.to_vec(), value.to_vec()));
+        Ok(())
+    }
+
+    /// Writes what is left.
+    pub(crate) fn finish(&mut self, writer: &mut Writer) -> Result<(), StoreError> {
+        if let Some(tree) = self.tree.take() {
+            writer.write_as_they_are(tree, &self.rows)?;
+        }
+        self.rows.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
 /// Reads a snapshot into an empty engine; an error when a byte of it is not what was written.
 pub(crate) fn load(path: &Path, writer: &mut Writer) -> Result<Head, StoreError> {
-    read(path, |tree, key, value| {
+    let mut many = Many::default();
+    let head = read(path, |tree, key, value| {
         crate::index::check(tree, key, value)?;
-        writer.put_as_it_is(tree, key, value)
-    })
+        many.put(writer, tree, key, value)
+    })?;
+    many.finish(writer)?;
+    Ok(head)
 }
 
 pub(crate) fn read(
@@ -207,7 +250,15 @@ fn next_block(input: &mut impl Read) -> Result<Vec<u8>, Bad> {
     }
     let mut block = vec![0; length];
     input.read_exact(&mut block).map_err(|_| Bad)?;
-    if crc32c::crc32c(&block) == sum { Ok(block) } else { Err(Bad) }
+    if crc32c::crc32c(&block) != sum {
+        return Err(Bad);
+    }
+    let mut take = Take(&block);
+    let size = take.u32()? as usize;
+    if size > MAX_BLOCK {
+        return Err(Bad);
+    }
+    lz4_flex::block::decompress(take.0, size).map_err(|_| Bad)
 }
 
 /// Removes all but the newest snapshots; the answer is the position of the oldest that stays.

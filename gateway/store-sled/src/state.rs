@@ -11,7 +11,7 @@ use portico_contract::{BotId, EventId, Millis};
 use portico_store::{Dir, EventOutcome, Lane, LaneState, NodeId};
 
 use crate::keyset::KeySet;
-use crate::lane::{LaneMem, chunk_key, lane_key};
+use crate::lane::{LaneMem, chunk_key, kept, lane_key};
 use crate::mem::Mem;
 use crate::note::{Fate, Note};
 use crate::op::{Cell, Op, Tree};
@@ -333,10 +333,11 @@ impl State {
             });
             self.evicted = true;
         }
+        let keep = kept(self.backlog.iter().sum());
         for lane in std::mem::take(&mut self.dirty) {
             if let Some(known) = self.lanes.get_mut(&lane) {
                 let mem = &mut self.mem;
-                known.save(lane, |key, value| {
+                known.save(lane, keep, |key, value| {
                     mem.put(Tree::Chunk, key, Some(Cell { version: 0, data: value.into() }));
                 });
                 let data = known.encode().into();

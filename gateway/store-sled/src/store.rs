@@ -22,6 +22,7 @@ use crate::index::Index;
 use crate::lock;
 use crate::op::{Op, Tree};
 use crate::options::Options;
+use crate::packed_log;
 use crate::queue::{Job, Task};
 use crate::recover::{Recovered, recover};
 use crate::relay::{Slot, Wait};
@@ -78,6 +79,8 @@ impl SledStore {
         };
         let upkeep = shared.clone();
         store.threads.start("portico-upkeep", move || fill::run(&upkeep))?;
+        let tidied = shared.clone();
+        store.threads.start("portico-tidy", move || packed_log::run(&tidied))?;
         let behind = shared.clone();
         store.threads.start("portico-index", move || checkpointer::run(&behind, indexer, &messages))?;
         let mut committer = Committer::new(shared.clone(), file, segment, offset);

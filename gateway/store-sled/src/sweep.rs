@@ -210,10 +210,7 @@ fn sweep_index(
         let rows = indexer.writer.engine.range(tree, Bound::Unbounded, Bound::Excluded(&end[..]), false);
         let keys = rows.take(BUDGET).map(|row| row.map(|(key, _)| key)).collect::<Result<Vec<_>, _>>()?;
         more |= keys.len() == BUDGET;
-        for key in keys {
-            indexer.writer.delete(tree, &key)?;
-            removed += 1;
-        }
+        removed += indexer.writer.write(tree, keys.iter().map(|key| (key.as_slice(), None)))?;
     }
     removed += sweep_attempts(indexer, attempts)?;
     let mut names = Names::default();
@@ -245,9 +242,7 @@ fn sweep_index(
         if !gone.is_empty() {
             indexer.replace_block(Some(key), &kept)?;
             removed += gone.len() as u64;
-            for id in gone {
-                indexer.writer.delete(Tree::Note, &id.0)?;
-            }
+            indexer.writer.write(Tree::Note, gone.iter().map(|id| (&id.0[..], None)))?;
         }
     }
     Ok((removed, true))
@@ -256,13 +251,13 @@ fn sweep_index(
 fn sweep_attempts(indexer: &mut Indexer, cutoff: Millis) -> Result<u64, StoreError> {
     let index = crate::index::Index::new(indexer.writer.engine.clone());
     let rows = index.range(Tree::Try, Bound::Unbounded, Bound::Unbounded, false, BUDGET)?;
-    let mut removed = 0;
+    let mut old = Vec::new();
     for (key, cell) in rows {
         if decode_attempt(&cell.data).map_err(|_| bad_row(Tree::Try, &key))?.at < cutoff {
-            removed += u64::from(indexer.writer.delete(Tree::Try, &key)?);
+            old.push(key);
         }
     }
-    Ok(removed)
+    indexer.writer.write(Tree::Try, old.iter().map(|key| (key.as_slice(), None)))
 }
 
 /// sled gives space back badly: past a limit its rows are copied into a new one, and the old one is deleted.
@@ -303,15 +298,17 @@ pub(crate) fn rebuild_if_bloated(
 
 /// A new engine with the rows of the one in use.
 fn copy_rows(indexer: &Indexer, folder: &std::path::Path) -> Result<Writer, StoreError> {
-    let engine = std::sync::Arc::new(crate::sled_engine::Sled::open(folder, indexer.cache_bytes)?);
+    let engine = crate::packed::open(folder, indexer.cache_bytes)?;
     let mut writer = Writer::new(engine, Default::default());
+    let mut many = snapshot::Many::default();
     for tree in Tree::ALL {
         for row in indexer.writer.engine.range(tree, Bound::Unbounded, Bound::Unbounded, false) {
             let (key, value) = row?;
             crate::index::check(tree, &key, &value)?;
-            writer.put_as_it_is(tree, &key, &value)?;
+            many.put(&mut writer, tree, &key, &value)?;
         }
     }
+    many.finish(&mut writer)?;
     indexer.compare(writer.sum)?;
     Ok(writer)
 }

@@ -13,11 +13,12 @@ use crate::engine::Engine;
 use crate::frame;
 use crate::index::{self, Index, Sum, row_name};
 use crate::op::Tree;
+use crate::packed;
+use crate::packed_log::read_segment;
 use crate::record::Names;
 use crate::recover::io;
 use crate::segments::{self, START, file_name};
 use crate::shared::Shared;
-use crate::sled_engine::Sled;
 use crate::snapshot;
 use crate::store::SledStore;
 
@@ -67,7 +68,7 @@ fn check_engine(report: &mut VerifyReport, engine: &std::sync::Arc<dyn Engine>, 
                 Ok(row) => row,
                 Err(error) => {
                     fault(report, error.to_string());
-                    break;
+                    continue;
                 }
             };
             report.checked += 1;
@@ -76,8 +77,8 @@ fn check_engine(report: &mut VerifyReport, engine: &std::sync::Arc<dyn Engine>, 
                 fault(report, error.to_string());
                 continue;
             }
-            match index.get(tree, &key) {
-                Ok(Some(cell)) if tree == Tree::Event => match blocks::decode(&cell.data, &mut names) {
+            match index.whole(tree, &key, value) {
+                Ok(cell) if tree == Tree::Event => match blocks::decode(&cell.data, &mut names) {
                     Ok(events) => {
                         for (id, row) in events {
                             if !numbers.contains(&row.place.segment) {
@@ -152,7 +153,7 @@ pub fn verify(path: &Path, progress: Progress<'_>) -> Result<VerifyReport, Store
     let count = numbers.len() as u64;
     for (done, segment) in numbers.iter().enumerate() {
         progress(done as u64, count);
-        let bytes = io("read the log", std::fs::read(log.join(file_name(*segment))))?;
+        let bytes = io("read the log", read_segment(&log.join(file_name(*segment))))?;
         // Where the log ends is not known here: zeros with nothing behind are the end.
         let end = last_frame(&bytes, *segment);
         let is_end = numbers.iter().all(|other| other <= segment || is_unused(&log, *other));
@@ -162,9 +163,8 @@ pub fn verify(path: &Path, progress: Progress<'_>) -> Result<VerifyReport, Store
     match Checkpoint::read(&path.join("checkpoint"))? {
         Found::Whole(checkpoint) => {
             let folder = engine_folder(path, checkpoint.generation);
-            match Sled::open(&folder, 32 * 1024 * 1024) {
+            match packed::open(&folder, 32 * 1024 * 1024) {
                 Ok(engine) => {
-                    let engine: std::sync::Arc<dyn Engine> = std::sync::Arc::new(engine);
                     let sum = check_engine(&mut report, &engine, &numbers);
                     if checkpoint.clean && sum != checkpoint.sum {
                         let text = format!(
@@ -197,6 +197,6 @@ fn last_frame(bytes: &[u8], segment: u32) -> usize {
 
 /// Whether a segment was only filled ahead.
 fn is_unused(log: &Path, segment: u32) -> bool {
-    std::fs::read(log.join(file_name(segment)))
+    read_segment(&log.join(file_name(segment)))
         .is_ok_and(|bytes| frame::search(&bytes, START, segment).is_none())
 }

@@ -11,6 +11,7 @@ mod contract;
 mod damage;
 mod faults;
 mod mend;
+mod packed;
 mod slices;
 mod upkeep;
 mod waking;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Arc;
 
 use super::Folder;
 use crate::checkpoint::Checkpoint;
@@ -10,8 +9,7 @@ use crate::checkpointer::Indexer;
 use crate::engine::Engine;
 use crate::index::Writer;
 use crate::op::Tree;
-use crate::sled_engine::Sled;
-use crate::{slices, snapshot};
+use crate::{packed, slices, snapshot};
 
 type Contents = BTreeMap<(Tree, Vec<u8>), Vec<u8>>;
 
@@ -58,7 +56,7 @@ impl Chance {
 fn indexer(folder: &Folder) -> Indexer {
     let options = folder.options();
     std::fs::create_dir_all(options.path.join("snap")).unwrap();
-    let engine = Arc::new(Sled::open(&options.path.join("sled"), options.cache_bytes).unwrap());
+    let engine = packed::open(&options.path.join("sled"), options.cache_bytes).unwrap();
     Indexer::new(Writer::new(engine, Default::default()), Checkpoint::default(), &options)
 }
 

@@ -10,7 +10,7 @@ use portico_store::{
 
 use super::Folder;
 use crate::shared::now;
-use crate::{Options, SledStore, check_backup, restore, verify};
+use crate::{Options, SledStore, check_backup, restore, salvage, verify};
 
 const HOUR: Millis = 3_600_000;
 
@@ -192,6 +192,72 @@ async fn a_backup_under_load_is_restored() {
     bytes[middle] ^= 1;
     std::fs::write(&path, bytes).unwrap();
     assert!(matches!(check_backup(&copy), Err(StoreError::Damaged(_))));
+}
+
+/// A segment in which nothing waits takes less room, and is read, verified, copied and applied as before.
+#[tokio::test]
+async fn settled_segments_are_compressed_and_read_as_before() {
+    let folder = Folder::new();
+    let store = SledStore::open(options(&folder)).unwrap();
+    let owner = hold(&store).await;
+    let body = "as it was said ".repeat(1300);
+    let mut ids = Vec::new();
+    for number in 0..100 {
+        ids.push(put(&store, inbound(number % 4), &format!("{number} {body}")).await.0);
+    }
+    let before = store.stats().log_bytes;
+    must(&store, (0..4).map(|lane| owner.settle(inbound(lane), if lane == 3 { 23 } else { 25 }))).await;
+    store.checkpoint().await.unwrap();
+    let started = std::time::Instant::now();
+    while store.stats().log_bytes > before / 2 {
+        assert!(started.elapsed() < Duration::from_secs(20), "{} of {before}", store.stats().log_bytes);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let all_are_there = async |store: &SledStore| {
+        for (number, id) in ids.iter().enumerate() {
+            let event = store.event(*id).await.unwrap().unwrap();
+            assert_eq!(event.body, format!("{number} {body}"));
+        }
+        assert_eq!(store.stats().backlog, [2, 0]);
+        assert_eq!(store.verify().await.map(|report| report.faults), Ok(Vec::new()));
+    };
+    all_are_there(&store).await;
+    must(&store, [Change::Replay { event: ids[0] }]).await;
+    must(&store, [owner.settle(inbound(0), 26)]).await;
+    let (target, image) = (Folder::new(), Folder::new());
+    let copy = target.0.path().join("copy");
+    store.backup(&copy).await.unwrap();
+    super::damage::copy(folder.0.path(), image.0.path());
+    store.close().await.unwrap();
+    drop(store);
+    let data = target.0.path().join("data");
+    restore(&copy, &data, &mut |_, _| {}).unwrap();
+    assert_eq!(verify(&data, &mut |_, _| {}).map(|report| report.faults), Ok(Vec::new()));
+    all_are_there(&SledStore::open(options(&target)).unwrap()).await;
+    // Without index, from the log alone.
+    let data = folder.options().path;
+    for lost in ["sled", "snap"] {
+        std::fs::remove_dir_all(data.join(lost)).unwrap();
+    }
+    all_are_there(&SledStore::open(options(&folder)).unwrap()).await;
+    // With a chunk that does not read.
+    let data = image.options().path;
+    std::fs::remove_dir_all(data.join("sled")).unwrap();
+    let segment = data.join("log/00000002.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes.truncate(middle + 1000);
+    std::fs::write(&segment, bytes).unwrap();
+    let refused = SledStore::open(options(&image)).err().unwrap().to_string();
+    assert!(refused.contains("00000002.seg"), "{refused}");
+    let report = salvage(&data, &mut |_, _| {}).unwrap();
+    assert!(!report.lost.is_empty() && report.whole > 0);
+    let store = SledStore::open(options(&image)).unwrap();
+    let mut left = 0;
+    for id in &ids {
+        left += usize::from(store.event(*id).await.unwrap().is_some());
+    }
+    assert!((85..100).contains(&left), "{left} events");
 }
 
 /// Dead letters past their limit go, the oldest first.
