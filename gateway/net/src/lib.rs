@@ -16,12 +16,13 @@ mod client;
 mod connect;
 mod error;
 pub mod guard;
+mod plain;
 mod resolve;
 pub mod tls;
 
 pub use answer::{Answer, Response, ResponseHead};
 pub use body::{Body, Segment};
-pub use client::{Client, ClientOptions, Request};
+pub use client::{Call, Client, ClientOptions, Request, Target};
 pub use error::{NetError, NetErrorKind};
 pub use resolve::{Resolve, SystemResolver};
 
