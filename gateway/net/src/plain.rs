@@ -29,29 +29,34 @@ use crate::{NetError, NetErrorKind};
 /// How often connections that grew too old are closed.
 const SWEEP: Duration = Duration::from_secs(5);
 
+/// The socket and what hyper knows of it; nothing once it has come to its end.
+struct Socket(Option<Pin<Box<Connection<TokioIo<TcpStream>, Outgoing>>>>);
+
+impl Socket {
+    /// Moves bytes both ways. With its end it is dropped, by which a request that was not sent and a body that is not
+    /// complete learn of it; how it ended hyper tells them, too.
+    fn drive(&mut self, context: &mut Context<'_>) {
+        if self.0.as_mut().is_some_and(|socket| socket.as_mut().poll(context).is_ready()) {
+            self.0 = None;
+        }
+    }
+}
+
 /// A connection.
 struct Line {
     sender: SendRequest<Outgoing>,
-    socket: Pin<Box<Connection<TokioIo<TcpStream>, Outgoing>>>,
-    ended: bool,
+    socket: Socket,
     since: Instant,
 }
 
 impl Line {
-    /// Moves bytes both ways. How it ended, if it did, is told to whoever waits for an answer or a body.
-    fn drive(&mut self, context: &mut Context<'_>) {
-        if !self.ended {
-            self.ended = self.socket.as_mut().poll(context).is_ready();
-        }
-    }
-
     /// Whether it can take the next request.
     fn is_free(&mut self) -> bool {
-        if !self.ended && !self.sender.is_ready() {
+        if !self.sender.is_ready() {
             // The end of an answer is noticed here; nobody waits for it.
-            self.drive(&mut Context::from_waker(Waker::noop()));
+            self.socket.drive(&mut Context::from_waker(Waker::noop()));
         }
-        !self.ended && self.sender.is_ready()
+        self.sender.is_ready()
     }
 }
 
@@ -139,11 +144,9 @@ impl Plain {
             // Nothing but the connection makes it go on, and that is polled first: it needs no waker of its own, and
             // no share of the task's budget, without which a waker would have to be told to come again.
             let mut answer = pin!(tokio::task::unconstrained(line.sender.try_send_request(message)));
-            let (socket, ended) = (&mut line.socket, &mut line.ended);
+            let socket = &mut line.socket;
             let answer = poll_fn(|context| {
-                if !*ended {
-                    *ended = socket.as_mut().poll(context).is_ready();
-                }
+                socket.drive(context);
                 answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
             });
             match answer.await {
@@ -170,7 +173,7 @@ impl Plain {
         let (sender, socket) = Builder::new().max_headers(128).handshake(stream).await.map_err(|error| {
             NetError::new(NetErrorKind::Connect, format!("no connection to '{}': {error}", name()))
         })?;
-        Ok(Line { sender, socket: Box::pin(socket), ended: false, since: Instant::now() })
+        Ok(Line { sender, socket: Socket(Some(Box::pin(socket))), since: Instant::now() })
     }
 
     fn keep(self: &Arc<Self>, host: &Host, mut line: Line) {
@@ -274,7 +277,7 @@ impl http_body::Body for Reading {
                 let body = body.get_mut();
                 match Pin::new(&mut *body).poll_frame(&mut Context::from_waker(Waker::noop())) {
                     Poll::Pending => {
-                        lease.line.drive(context);
+                        lease.line.socket.drive(context);
                         Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()))
                     }
                     ready => ready,
