@@ -29,8 +29,10 @@ use crate::{NetError, NetErrorKind};
 /// How often connections that grew too old are closed.
 const SWEEP: Duration = Duration::from_secs(5);
 
+type Driver = Connection<TokioIo<TcpStream>, Outgoing>;
+
 /// The socket and what hyper knows of it; nothing once it has come to its end.
-struct Socket(Option<Pin<Box<Connection<TokioIo<TcpStream>, Outgoing>>>>);
+struct Socket(Option<Pin<Box<Driver>>>);
 
 impl Socket {
     /// Moves bytes both ways. With its end it is dropped, by which a request that was not sent and a body that is not
