@@ -35,10 +35,12 @@ impl Event {
     /// # Errors
     /// When it is not the JSON of an event.
     pub fn read(json: &[u8]) -> serde_json::Result<Self> {
-        if json.starts_with(br#"{"kind":"message","#) {
-            return serde_json::from_slice(json).map(Self::Message);
+        // That it is text is seen once, not string by string; where it is not, the reader says where.
+        let Ok(text) = str::from_utf8(json) else { return serde_json::from_slice(json) };
+        if text.starts_with(r#"{"kind":"message","#) {
+            return serde_json::from_str(text).map(Self::Message);
         }
-        serde_json::from_slice(json)
+        serde_json::from_str(text)
     }
 
     /// The thread whose order this event belongs to; without one it belongs to the installation's own.

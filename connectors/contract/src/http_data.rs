@@ -1,8 +1,10 @@
 //! HTTP as data: what came in, what a connector wants sent, and what was answered.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +16,7 @@ pub struct InboundRequest {
     /// HTTP method.
     pub method: Method,
     /// What follows the installation's id in the path; `/` when nothing does.
-    pub path: String,
+    pub path: CompactString,
     /// Raw query, without `?`; empty when there is none.
     pub query: String,
     /// Headers as received.
@@ -26,7 +28,7 @@ pub struct InboundRequest {
     /// Address of the caller, after trusted proxies.
     pub source_ip: Option<IpAddr>,
     /// Names of the manifest's declared checks that the gateway has passed.
-    pub passed_checks: Vec<&'static str>,
+    pub passed_checks: Arc<[&'static str]>,
 }
 
 impl InboundRequest {

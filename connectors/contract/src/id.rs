@@ -93,13 +93,24 @@ macro_rules! binary_id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl $name {
+            fn letters(&self) -> [u8; $prefix.len() + 26] {
                 let mut text = [0; $prefix.len() + 26];
                 let (prefix, rest) = text.split_at_mut($prefix.len());
                 prefix.copy_from_slice($prefix.as_bytes());
                 rest.copy_from_slice(&digits(&self.0));
-                f.write_str(str::from_utf8(&text).unwrap_or_default())
+                text
+            }
+
+            /// Adds the text form to a text.
+            pub fn push_to(&self, text: &mut String) {
+                text.push_str(str::from_utf8(&self.letters()).unwrap_or_default());
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(str::from_utf8(&self.letters()).unwrap_or_default())
             }
         }
 
@@ -111,7 +122,7 @@ macro_rules! binary_id {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(str::from_utf8(&self.letters()).unwrap_or_default())
             }
         }
 

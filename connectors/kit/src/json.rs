@@ -50,8 +50,13 @@ impl JsonError {
 /// [`JsonError`] when a bound is passed, when the bytes are not JSON, or when they do not fit `T`.
 pub fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, JsonError> {
     scan::check(bytes)?;
+    // That all of it is text is seen at once; bytes that are not are named by the reader of bytes.
+    let read = match str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    };
     // The path costs time, so it is tracked only once there is something to report.
-    serde_json::from_slice(bytes).map_err(|first| {
+    read.map_err(|first| {
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
             Err(error) => JsonError::new(&error.path().to_string(), reason(error.inner())),

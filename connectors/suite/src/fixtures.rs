@@ -109,7 +109,7 @@ fn read_headers(request: &mut InboundRequest, text: &str) {
         if let Some((method, target)) = method {
             let (path, query) = target.split_once('?').unwrap_or((target, ""));
             request.method = Method::from_bytes(method.as_bytes()).expect("letters are a method");
-            request.path = path.to_owned();
+            request.path = path.into();
             request.query = query.to_owned();
             continue;
         }

@@ -165,7 +165,8 @@ pub fn receive(
     let mut request = request.clone();
     request.received_at = host.now();
     request.passed_checks = checks::passed(host, &request)
-        .map_err(|check| Fault::new(FaultCode::Unauthenticated, format!("check '{check}' failed")))?;
+        .map_err(|check| Fault::new(FaultCode::Unauthenticated, format!("check '{check}' failed")))?
+        .into();
     twice(host, || connector.webhook(host, ctx, &request))
 }
 

@@ -21,7 +21,7 @@ pub fn post(body: impl Into<Bytes>) -> InboundRequest {
         body: body.into(),
         received_at: 1_750_000_000_000,
         source_ip: None,
-        passed_checks: Vec::new(),
+        passed_checks: std::sync::Arc::default(),
     }
 }
 

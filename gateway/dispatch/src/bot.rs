@@ -22,7 +22,7 @@ use crate::core::Core;
 use crate::core_botpress::BotpressCore;
 use crate::core_echo::EchoCore;
 use crate::core_http::HttpCore;
-use crate::core_rasa::RasaCore;
+use crate::core_rasa::{self, RasaCore};
 use crate::retry::OnDead;
 use crate::sign::Signer;
 
@@ -142,18 +142,19 @@ impl Bot {
         client: &Client,
         health: Arc<Health>,
     ) -> Result<Self, String> {
-        let caller = |endpoint: Endpoint| -> Result<Caller, String> {
+        let caller_at = |endpoint: Endpoint, url: fn(Url) -> Url| -> Result<Caller, String> {
             let secrets = endpoint.secrets.iter().map(|secret| secret.expose_secret());
             let signer = Signer::new(secrets).map_err(|fault| format!("core.secret: {fault}"))?;
-            let Endpoint { url, timeout, max_answer, .. } = endpoint;
-            Ok(Caller { client: client.clone(), url, signer, timeout, max_answer })
+            let Endpoint { url: base, timeout, max_answer, .. } = endpoint;
+            Ok(Caller::new(client.clone(), url(base), signer, timeout, max_answer))
         };
+        let caller = |endpoint| caller_at(endpoint, |url| url);
         let core: Arc<dyn Core> = match config.core {
             CoreKind::Http(endpoint) => Arc::new(HttpCore(caller(endpoint)?)),
             CoreKind::Botpress { endpoint, configuration } => {
                 Arc::new(BotpressCore::new(caller(endpoint)?, config.bot.clone(), &configuration)?)
             }
-            CoreKind::Rasa(endpoint) => Arc::new(RasaCore::new(caller(endpoint)?)),
+            CoreKind::Rasa(endpoint) => Arc::new(RasaCore(caller_at(endpoint, core_rasa::channel)?)),
             CoreKind::Echo => Arc::new(EchoCore),
             CoreKind::Own(core) => core,
         };

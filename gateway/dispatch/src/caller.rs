@@ -1,10 +1,13 @@
 //! The call that all cores over HTTP share: one POST with the event's identity in its headers.
 
+use std::fmt::Write as _;
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use portico_net::{Body, Client, NetError, Request, Response};
+use portico_net::{Body, Call, Client, NetError, Response, Target};
 use url::Url;
 
 use crate::Offer;
@@ -23,14 +26,31 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Where and how a core is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    pub(crate) client: Client,
-    pub(crate) url: Url,
-    pub(crate) signer: Signer,
-    pub(crate) timeout: Duration,
-    pub(crate) max_answer: usize,
+    client: Client,
+    /// What a core that may not be reached makes of every call.
+    target: Result<Target, NetError>,
+    signer: Signer,
+    timeout: Duration,
+    max_answer: usize,
 }
 
+/// Headers of a call that come on top of an adapter's own, `user-agent` and `host` included.
+const HEADERS: usize = 16;
+
 impl Caller {
+    /// A caller of the core at an address.
+    pub(crate) fn new(
+        client: Client,
+        url: Url,
+        signer: Signer,
+        timeout: Duration,
+        max_answer: usize,
+    ) -> Self {
+        // The operator named this very address.
+        let target = client.target(url, true);
+        Self { client, target, signer, timeout, max_answer }
+    }
+
     /// Posts an event; `headers` come on top of those that every core gets.
     pub(crate) async fn post(
         &self,
@@ -38,18 +58,23 @@ impl Caller {
         body: Vec<u8>,
         mut headers: HeaderMap,
     ) -> Result<Response, NetError> {
-        let id = offer.id.to_string();
-        let timestamp =
-            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
+        headers.reserve(HEADERS);
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut values = Values::default();
+        let id = values.add(|text| offer.id.push_to(text));
+        let timestamp = values.number(seconds);
+        let conversation = values.add(|text| offer.lane.push_to(text));
+        let numbers = [
+            (ATTEMPT, values.number(offer.attempt.into())),
+            (SEQUENCE, values.number(offer.sequence)),
+            (EPOCH, values.number(offer.epoch)),
+        ];
         if !self.signer.is_empty() {
-            put(&mut headers, WEBHOOK_SIGNATURE, &self.signer.sign(&id, &timestamp, &body));
+            let signature = self.signer.sign(values.get(&id), values.get(&timestamp), &body);
+            put(&mut headers, WEBHOOK_SIGNATURE, &signature);
         }
-        put(&mut headers, WEBHOOK_ID, &id);
-        put(&mut headers, WEBHOOK_TIMESTAMP, &timestamp);
-        headers.insert(ATTEMPT, offer.attempt.into());
-        put(&mut headers, CONVERSATION, &offer.lane.to_string());
-        headers.insert(SEQUENCE, offer.sequence.into());
-        headers.insert(EPOCH, offer.epoch.into());
+        let texts = [(WEBHOOK_ID, id), (WEBHOOK_TIMESTAMP, timestamp), (CONVERSATION, conversation)];
+        values.insert(&mut headers, texts.into_iter().chain(numbers));
         headers.insert(REPLAY, HeaderValue::from_static(if offer.replay { "true" } else { "false" }));
         headers.insert(CONTENT_TYPE, JSON);
         headers.insert(ACCEPT, JSON);
@@ -58,16 +83,44 @@ impl Caller {
 
     /// Posts anything.
     pub(crate) async fn send(&self, headers: HeaderMap, body: Body) -> Result<Response, NetError> {
-        let request = Request {
-            headers,
-            body,
-            timeout: self.timeout,
-            max_answer: self.max_answer,
-            // The operator named this very address.
-            private: true,
-            ..Request::new(Method::POST, self.url.clone())
-        };
-        self.client.send(request).await
+        let call =
+            Call { method: Method::POST, headers, body, timeout: self.timeout, max_answer: self.max_answer };
+        let target = self.target.as_ref().map_err(Clone::clone)?;
+        self.client.call(target, call).await?.whole().await
+    }
+}
+
+/// Values of a call's headers, in one piece of memory.
+#[derive(Default)]
+struct Values(String);
+
+impl Values {
+    fn add(&mut self, write: impl FnOnce(&mut String)) -> Range<usize> {
+        // Room for all but very large numbers.
+        self.0.reserve(if self.0.is_empty() { 128 } else { 0 });
+        let start = self.0.len();
+        write(&mut self.0);
+        start..self.0.len()
+    }
+
+    fn number(&mut self, number: u64) -> Range<usize> {
+        self.add(|text| {
+            // Writing to a string can't fail.
+            let _fits = write!(text, "{number}");
+        })
+    }
+
+    fn get(&self, place: &Range<usize>) -> &str {
+        self.0.get(place.clone()).unwrap_or_default()
+    }
+
+    fn insert(self, headers: &mut HeaderMap, named: impl Iterator<Item = (HeaderName, Range<usize>)>) {
+        let all = Bytes::from(self.0);
+        for (name, place) in named {
+            if let Ok(value) = HeaderValue::from_maybe_shared(all.slice(place)) {
+                headers.insert(name, value);
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The port of a bot core: what it is offered, and what it may answer. Adapters stand beside it, a file each.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -35,9 +36,9 @@ pub struct Offer {
     /// Whether an operator asked for it again.
     pub replay: bool,
     /// The conversation it belongs to, if any.
-    pub conversation: Option<Conversation>,
+    pub conversation: Option<Arc<Conversation>>,
     /// Who said or did it, if known.
-    pub user: Option<User>,
+    pub user: Option<Arc<User>>,
     /// The message it is about, if known.
     pub message: Option<Message>,
     /// The reaction, for `reaction_added` and `reaction_removed`.

@@ -19,17 +19,10 @@ const PATH: &str = "webhooks/rest/webhook";
 
 /// A Rasa server.
 #[derive(Debug)]
-pub(crate) struct RasaCore(Caller);
+pub(crate) struct RasaCore(pub(crate) Caller);
 
-impl RasaCore {
-    /// A server at its base address, or at the address of its REST channel.
-    pub(crate) fn new(mut caller: Caller) -> Self {
-        caller.url = channel(caller.url);
-        Self(caller)
-    }
-}
-
-fn channel(mut url: Url) -> Url {
+/// The address of a server's REST channel, given that or its base address.
+pub(crate) fn channel(mut url: Url) -> Url {
     let path = url.path().trim_end_matches('/').to_owned();
     if !path.ends_with("/webhook") {
         url.set_path(&format!("{path}/{PATH}"));

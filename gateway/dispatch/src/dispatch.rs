@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use portico_contract::{BotId, Millis};
 use portico_lanes::{Drained, Driver, DriverHandle, DriverStats, GroupKey, Options};
 use portico_net::Client;
+use portico_store::records::Known;
 use portico_store::{Dir, Lane, Store};
 use portico_telemetry::Metrics;
 use portico_telemetry::metrics::BreakerState;
@@ -140,6 +141,7 @@ impl Dispatch {
             metrics: parts.metrics.clone(),
             outcomes,
             begun: Begun::default(),
+            known: Known::default(),
         });
         let driver = Driver::start(parts.store.clone(), Dir::Inbound, mail.clone(), parts.options, shutdown);
         Ok(Self { mail, driver, store: parts.store, client: parts.client, metrics: parts.metrics, health })

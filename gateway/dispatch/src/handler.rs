@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use parking_lot::{Mutex, RwLock};
 use portico_contract::{BotId, EventId, InstallationId, Millis};
 use portico_lanes::{Clock, GroupKey, Handler, LaneCtx, Verdict};
+use portico_store::records::Known;
 use portico_store::{DeadReason, Entry, EventKind, StoreError};
 use portico_telemetry::Metrics;
 use portico_telemetry::metrics::{BreakerState, DispatchOutcome};
@@ -45,6 +46,8 @@ pub(crate) struct Mail {
     /// Told how events end, where somebody wants to know.
     pub(crate) outcomes: OnceLock<Arc<dyn Outcomes>>,
     pub(crate) begun: Begun,
+    /// Rows that were met lately, of all bots.
+    pub(crate) known: Known,
 }
 
 /// Events whose rows this process may have written and that are not through yet. Only of others that came in since
@@ -202,6 +205,7 @@ impl Mail {
         let alias = self.alias(&entry.event.installation);
         let scene = Scene {
             records: &bot.records,
+            known: &self.known,
             alias: &alias,
             entry: &entry,
             media: self.media.as_ref(),

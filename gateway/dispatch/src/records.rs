@@ -11,12 +11,13 @@ mod messages;
 mod people;
 mod receipts;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use portico_contract::{Content, Event, InstallationId, MEDIA_SCHEME, Media, Millis, Tags};
 use portico_lanes::Carried;
 use portico_store::records::{
-    Conversation, GatewayEvent, Message, Records, TagMap, User, Versioned, event_type,
+    Conversation, GatewayEvent, Known, Message, Records, TagMap, User, Versioned, event_type,
 };
 use portico_store::{Change, Commit, Entry, EventKind, StoreError};
 use serde_json::Value;
@@ -30,8 +31,8 @@ const RETRIES: usize = 32;
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(crate) kind: String,
-    pub(crate) conversation: Option<Conversation>,
-    pub(crate) user: Option<User>,
+    pub(crate) conversation: Option<Arc<Conversation>>,
+    pub(crate) user: Option<Arc<User>>,
     pub(crate) message: Option<Message>,
     pub(crate) reaction: Option<String>,
     pub(crate) payload: Value,
@@ -66,6 +67,8 @@ impl From<StoreError> for RecordFault {
 /// What the rows are made from.
 pub(crate) struct Scene<'a> {
     pub(crate) records: &'a Records,
+    /// Rows that were met lately.
+    pub(crate) known: &'a Known,
     /// Name under which the bot knows the installation.
     pub(crate) alias: &'a str,
     pub(crate) entry: &'a Entry,
@@ -194,10 +197,22 @@ impl Draft<'_> {
     /// Sets a connector's tags under their full names; says whether any changed.
     fn set_tags(&self, tags: &mut TagMap, from: &Tags) -> bool {
         let mut changed = false;
-        for (name, value) in from.iter() {
-            changed |= set_tag(tags, format!("{}:{name}", self.scene.alias), value);
+        let mut name = self.tag_prefix();
+        let prefix = name.len();
+        for (own, value) in from.iter() {
+            name.truncate(prefix);
+            name.push_str(own);
+            changed |= set_tag(tags, &name, value);
         }
         changed
+    }
+
+    /// How the installation's tags begin, with room for the rest of a name.
+    fn tag_prefix(&self) -> String {
+        let mut name = String::with_capacity(self.scene.alias.len() + 24);
+        name.push_str(self.scene.alias);
+        name.push(':');
+        name
     }
 
     /// Content with addresses that a bot can open.
@@ -256,14 +271,15 @@ impl Draft<'_> {
 }
 
 /// Sets a tag; an empty value removes it. Says whether anything changed.
-fn set_tag(tags: &mut TagMap, name: String, value: &str) -> bool {
+fn set_tag(tags: &mut TagMap, name: &str, value: &str) -> bool {
     if value.is_empty() {
-        return tags.remove(&name).is_some();
+        return tags.remove(name).is_some();
     }
-    if tags.get(&name).is_some_and(|old| old == value) {
-        return false;
+    match tags.get_mut(name) {
+        Some(old) if old == value => return false,
+        Some(old) => value.clone_into(old),
+        None => drop(tags.insert(name.to_owned(), value.to_owned())),
     }
-    tags.insert(name, value.to_owned());
     true
 }
 

@@ -94,13 +94,13 @@ impl Desk {
         }
         let request = InboundRequest {
             method: head.method,
-            path: path.to_owned(),
+            path: path.into(),
             query: head.uri.query().unwrap_or_default().to_owned(),
             headers: head.headers,
             body,
             received_at: now(),
             source_ip: Some(address),
-            passed_checks: Vec::new(),
+            passed_checks: Arc::default(),
         };
         let answer = self.hooks.inbound.accept(&installation, request).await;
         if answer.forged {

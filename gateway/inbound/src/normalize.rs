@@ -74,7 +74,7 @@ pub(crate) fn proven_before(
     }
     Ok(InboundRequest {
         method: raw.method.parse().map_err(|_| "the stored method is none".to_owned())?,
-        path: raw.path,
+        path: raw.path.into(),
         query: raw.query,
         headers,
         body: raw.body,

@@ -1,5 +1,7 @@
 //! First step: is the request for us, and from whom it says? Nothing of its body is parsed before.
 
+use std::sync::Arc;
+
 use portico_contract::InboundRequest;
 use portico_telemetry::metrics::Refusal;
 use portico_turns::{CheckRefusal, Installation};
@@ -18,7 +20,7 @@ pub(crate) struct Refused {
 pub(crate) fn verify(
     installation: &Installation,
     request: &InboundRequest,
-) -> Result<Vec<&'static str>, Refused> {
+) -> Result<Arc<[&'static str]>, Refused> {
     let spec = &installation.connector.manifest().webhook;
     if !spec.methods.is_empty() && !spec.methods.iter().any(|method| method == request.method.as_str()) {
         let allow = Some(spec.methods.join(", "));

@@ -1,11 +1,14 @@
 //! An answer: its head at once, its body piece by piece, under a cap and the exchange's deadline.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Uri};
+use http::HeaderMap;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use tokio::time::{Instant, timeout_at};
 
+use crate::plain::Reading;
 use crate::{NetError, NetErrorKind};
 
 /// Status and headers of an answer.
@@ -33,18 +36,18 @@ pub struct Response {
 pub struct Answer {
     /// Status and headers.
     pub head: ResponseHead,
-    body: Incoming,
+    body: Reading,
     left: u64,
     deadline: Instant,
-    uri: Uri,
+    host: Arc<str>,
 }
 
 impl Answer {
     pub(crate) fn new(
-        message: hyper::Response<Incoming>,
+        message: http::Response<Reading>,
         cap: usize,
         deadline: Instant,
-        uri: Uri,
+        host: Arc<str>,
     ) -> Result<Self, NetError> {
         let (parts, body) = message.into_parts();
         let answer = Self {
@@ -52,7 +55,7 @@ impl Answer {
             left: cap as u64,
             body,
             deadline,
-            uri,
+            host,
         };
         // A stated length above the cap is refused before any of it is read.
         if answer.body.size_hint().lower() > answer.left { Err(answer.too_large()) } else { Ok(answer) }
@@ -101,7 +104,7 @@ impl Answer {
     }
 
     fn error(&self, kind: NetErrorKind, what: &str) -> NetError {
-        NetError::new(kind, format!("the answer of '{}' {what}", self.uri.host().unwrap_or_default()))
+        NetError::new(kind, format!("the answer of '{}' {what}", self.host))
     }
 
     fn too_large(&self) -> NetError {

@@ -19,14 +19,15 @@ use url::Url;
 use crate::body::Outgoing;
 use crate::connect::{Connector, Dialer};
 use crate::guard::{Policy, Reach};
+use crate::plain::{Host, Lost, Plain};
 use crate::{Answer, Body, NetError, NetErrorKind, Resolve, Response, ResponseHead, SystemResolver, tls};
 
 /// Idle connections kept to one host: as many as a busy bot core answers at a time on a large machine.
-const IDLE_PER_HOST: usize = 1024;
+pub(crate) const IDLE_PER_HOST: usize = 1024;
 
 /// How long an idle connection is kept; below the 60 s after which common servers close theirs, because a
 /// request on a connection that is being closed has an unknown result.
-const IDLE_FOR: Duration = Duration::from_secs(50);
+pub(crate) const IDLE_FOR: Duration = Duration::from_secs(50);
 
 /// Headers that frame the message or belong to the connection: the client writes them itself.
 const OWN_HEADERS: [HeaderName; 9] = [
@@ -117,6 +118,43 @@ struct Inner {
     // public addresses, though both say the same host.
     public: Pool,
     private: Pool,
+    // The same for what is reached without TLS.
+    plain_public: Arc<Plain>,
+    plain_private: Arc<Plain>,
+}
+
+/// An address that is called often: checked and taken apart once, by [`Client::target`].
+#[derive(Clone)]
+pub struct Target {
+    reach: Reach,
+    /// The absolute address; for a plain host its path and query alone.
+    uri: Uri,
+    /// For messages to operators.
+    name: Arc<str>,
+    /// Where TLS is not spoken.
+    plain: Option<Arc<Host>>,
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Paths may hold secrets.
+        f.debug_struct("Target").field("host", &self.name).field("reach", &self.reach).finish_non_exhaustive()
+    }
+}
+
+/// What is sent to a [`Target`].
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// HTTP method.
+    pub method: Method,
+    /// Headers, without those that frame the message (`host`, `content-length`…).
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Body,
+    /// Time for the whole exchange, the answer's body included.
+    pub timeout: Duration,
+    /// Most bytes of the answer's body.
+    pub max_answer: usize,
 }
 
 impl std::fmt::Debug for Client {
@@ -155,6 +193,8 @@ impl Client {
         private: Dialer,
     ) -> Result<Self, NetError> {
         let config = tls::client_config(&options.extra_roots)?;
+        let plain = |dialer: &Dialer| Plain::new(dialer.clone(), options.connect_timeout);
+        let (plain_public, plain_private) = (plain(&public), plain(&private));
         let pool = |dialer: Dialer| {
             let https = HttpsConnectorBuilder::new()
                 .with_tls_config(config.clone())
@@ -180,6 +220,8 @@ impl Client {
                 user_agent,
                 public: pool(public),
                 private: pool(private),
+                plain_public,
+                plain_private,
             }),
         })
     }
@@ -220,45 +262,100 @@ impl Client {
     /// As [`Client::send`].
     pub async fn open(&self, request: Request) -> Result<Answer, NetError> {
         let Request { method, url, headers, body, timeout, max_answer, private } = request;
-        let deadline = Instant::now() + timeout;
+        let target = self.target(url, private)?;
+        self.call(&target, Call { method, headers: framed_by_us(headers), body, timeout, max_answer }).await
+    }
+
+    /// Checks an address and takes it apart, for many calls.
+    ///
+    /// # Errors
+    /// `Denied`, as for [`Client::open`].
+    pub fn target(&self, url: Url, private: bool) -> Result<Target, NetError> {
         let reach = self.inner.policy.check(&url, private)?;
+        let is_plain = url.scheme() == "http";
+        let uri = Uri::from_maybe_shared(Bytes::from(String::from(url)))
+            .map_err(|error| NetError::denied(format!("the address can't be sent: {error}")))?;
+        let name = uri.host().unwrap_or_default().into();
+        if !is_plain {
+            return Ok(Target { reach, uri, name, plain: None });
+        }
+        let plain = Some(self.plain(reach).host(&uri)?);
+        let path = uri.into_parts().path_and_query.map(Uri::from).unwrap_or_default();
+        Ok(Target { reach, uri: path, name, plain })
+    }
+
+    fn plain(&self, reach: Reach) -> &Arc<Plain> {
+        match reach {
+            Reach::Public => &self.inner.plain_public,
+            Reach::Private => &self.inner.plain_private,
+        }
+    }
+
+    /// As [`Client::open`], to a target that was looked at before.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub async fn call(&self, target: &Target, call: Call) -> Result<Answer, NetError> {
+        let Call { method, mut headers, body, timeout, max_answer } = call;
+        let deadline = Instant::now() + timeout;
         if let Some((_, error)) = body.missing_file().await {
             return Err(NetError::denied(format!("a file of the body can't be read: {error}")));
         }
-        let uri = Uri::from_maybe_shared(Bytes::from(String::from(url)))
-            .map_err(|error| NetError::denied(format!("the address can't be sent: {error}")))?;
+        headers.entry(header::USER_AGENT).or_insert_with(|| self.inner.user_agent.clone());
         let mut message = http::Request::new(Outgoing::from(body));
         *message.method_mut() = method;
-        *message.uri_mut() = uri.clone();
-        *message.headers_mut() = self.complete(headers);
+        *message.uri_mut() = target.uri.clone();
+        let name = &target.name;
+        let late = |sent: bool| {
+            let kind = if sent { NetErrorKind::TimedOut } else { NetErrorKind::Connect };
+            let what = if sent { "no answer" } else { "no connection" };
+            NetError::new(kind, format!("{what} of '{name}' within {} ms", timeout.as_millis()))
+        };
+        if let Some(host) = &target.plain {
+            headers.insert(header::HOST, host.header.clone());
+            *message.headers_mut() = headers;
+            let mut reached = false;
+            let exchange = self.plain(target.reach).exchange(host, message, &mut reached);
+            return match timeout_at(deadline, exchange).await {
+                Ok(Ok(message)) => Answer::new(message, max_answer, deadline, name.clone()),
+                Ok(Err(Lost::Unreached(error))) => Err(error),
+                Ok(Err(Lost::Broken(error))) => Err(broken_off(&error, name)),
+                Err(_) => Err(late(reached)),
+            };
+        }
+        *message.headers_mut() = headers;
         let taken = capture_connection(&mut message);
-        let pool = match reach {
+        let pool = match target.reach {
             Reach::Public => &self.inner.public,
             Reach::Private => &self.inner.private,
         };
         match timeout_at(deadline, pool.request(message)).await {
-            Ok(Ok(message)) => Answer::new(message, max_answer, deadline, uri),
-            Ok(Err(error)) => Err(explain(&error, &uri)),
-            Err(_) => {
-                let sent = taken.connection_metadata().is_some();
-                let kind = if sent { NetErrorKind::TimedOut } else { NetErrorKind::Connect };
-                let what = if sent { "no answer" } else { "no connection" };
-                let host = uri.host().unwrap_or_default();
-                Err(NetError::new(kind, format!("{what} of '{host}' within {} ms", timeout.as_millis())))
-            }
+            Ok(Ok(message)) => Answer::new(message.map(Into::into), max_answer, deadline, name.clone()),
+            Ok(Err(error)) => Err(explain(&error, name)),
+            Err(_) => Err(late(taken.connection_metadata().is_some())),
         }
-    }
-
-    fn complete(&self, mut headers: HeaderMap) -> HeaderMap {
-        for name in &OWN_HEADERS {
-            headers.remove(name);
-        }
-        headers.entry(header::USER_AGENT).or_insert_with(|| self.inner.user_agent.clone());
-        headers
     }
 }
 
-fn explain(error: &legacy::Error, uri: &Uri) -> NetError {
+/// Without the headers that the client writes itself.
+fn framed_by_us(mut headers: HeaderMap) -> HeaderMap {
+    for name in &OWN_HEADERS {
+        headers.remove(name);
+    }
+    headers
+}
+
+/// hyper's own sentences hold no part of the request.
+fn broken_off(error: &hyper::Error, host: &str) -> NetError {
+    let mut reason: &dyn std::error::Error = error;
+    while let Some(cause) = reason.source() {
+        reason = cause;
+    }
+    let message = format!("the exchange with '{host}' broke off: {reason}");
+    NetError::new(NetErrorKind::UnknownResult, message)
+}
+
+fn explain(error: &legacy::Error, host: &str) -> NetError {
     let mut source = error.source();
     let mut reason = None;
     while let Some(cause) = source {
@@ -270,7 +367,6 @@ fn explain(error: &legacy::Error, uri: &Uri) -> NetError {
         source = cause.source();
     }
     let kind = if error.is_connect() { NetErrorKind::Connect } else { NetErrorKind::UnknownResult };
-    let host = uri.host().unwrap_or_default();
     NetError::new(
         kind,
         format!("the exchange with '{host}' broke off: {}", reason.as_deref().unwrap_or("no reason")),

@@ -38,7 +38,7 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    async fn dial(self, uri: Uri) -> Result<TokioIo<TcpStream>, NetError> {
+    pub(crate) async fn dial(self, uri: Uri) -> Result<TokioIo<TcpStream>, NetError> {
         let host = uri.host().unwrap_or_default();
         let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
         let bare = host.trim_start_matches('[').trim_end_matches(']');

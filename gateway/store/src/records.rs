@@ -7,6 +7,7 @@
 mod body;
 mod conversations;
 mod keys;
+mod known;
 mod messages;
 mod owners;
 mod packed;
@@ -21,6 +22,7 @@ mod view;
 
 pub use body::{GatewayEvent, Outgoing, RawRequest};
 pub use keys::{external_key, progress_key};
+pub use known::Known;
 pub use messages::MessageFilter;
 pub use owners::TagOwner;
 pub use rows::{
@@ -86,9 +88,14 @@ impl Records {
         table: Table,
         key: &Key,
     ) -> Result<Option<Versioned<T>>, StoreError> {
-        match self.store.get(table, key).await? {
-            Some(row) => unpack(table, &row).map(Some),
-            None => Ok(None),
+        self.row(table, key).await?.map(|row| unpack(table, &row)).transpose()
+    }
+
+    /// A row in its stored form; without a future of the store's where it has it at hand.
+    async fn row(&self, table: Table, key: &Key) -> Result<Option<Row>, StoreError> {
+        match self.store.get_local(table, key) {
+            Some(found) => found,
+            None => self.store.get(table, key).await,
         }
     }
 

@@ -75,7 +75,8 @@ pub struct Key(pub Vec<u8>);
 impl Key {
     /// An empty key, to be added to.
     pub fn new() -> Self {
-        Self::default()
+        // Most keys fit: bot, one or two ids, a number.
+        Self(Vec::with_capacity(96))
     }
 
     /// Adds a text and its end mark. Zero bytes inside become U+FFFD, so no two texts share a prefix by trick.

@@ -3,6 +3,8 @@
 //! Source of the forms: the manifest (`webhook.checks`). Comparison is constant in time; a refusal tells the
 //! log why and tells the stranger nothing.
 
+use std::sync::Arc;
+
 use http::HeaderName;
 use portico_contract::{Algorithm, Check, CheckKind, Encoding, InboundRequest, Keyring, Manifest};
 
@@ -68,11 +70,14 @@ struct Prepared {
 }
 
 /// A manifest's checks, read once.
-pub struct PreparedChecks(Vec<Prepared>);
+pub struct PreparedChecks {
+    checks: Vec<Prepared>,
+    names: Arc<[&'static str]>,
+}
 
 impl std::fmt::Debug for PreparedChecks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.iter().map(|check| check.name)).finish()
+        f.debug_set().entries(self.names.iter()).finish()
     }
 }
 
@@ -82,12 +87,14 @@ impl PreparedChecks {
     /// # Errors
     /// Names the check whose header or template is malformed.
     pub fn new(manifest: &Manifest) -> Result<Self, String> {
-        manifest.webhook.checks.iter().map(prepare).collect::<Result<_, _>>().map(Self)
+        let checks = manifest.webhook.checks.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
+        let names = checks.iter().map(|check| check.name).collect();
+        Ok(Self { checks, names })
     }
 
     /// Names of all checks.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|check| check.name)
+        self.names.iter().copied()
     }
 
     /// Makes every check that applies, and gives the names of those that passed.
@@ -98,21 +105,25 @@ impl PreparedChecks {
         &self,
         secrets: &Secrets,
         request: &InboundRequest,
-    ) -> Result<Vec<&'static str>, CheckRefusal> {
-        let mut passed = Vec::with_capacity(self.0.len());
-        for check in &self.0 {
+    ) -> Result<Arc<[&'static str]>, CheckRefusal> {
+        let mut failed = Vec::new();
+        for (place, check) in self.checks.iter().enumerate() {
             let applies = check.methods.is_empty()
                 || check.methods.iter().any(|method| method == request.method.as_str());
-            if !applies {
-                continue;
-            }
-            match check.run(secrets, request) {
-                Ok(()) => passed.push(check.name),
-                Err(refusal) if check.required => return Err(refusal),
-                Err(_) => {}
+            match if applies { check.run(secrets, request) } else { Err(CheckRefusal::NoSignature) } {
+                Ok(()) => {}
+                Err(refusal) if applies && check.required => return Err(refusal),
+                Err(_) => failed.push(place),
             }
         }
-        Ok(passed)
+        // Nearly always the list that is there already.
+        Ok(match failed.is_empty() {
+            true => self.names.clone(),
+            false => {
+                let passed = self.names().enumerate().filter(|(place, _)| !failed.contains(place));
+                passed.map(|(_, name)| name).collect()
+            }
+        })
     }
 }
 

@@ -10,6 +10,7 @@ const MAX_STRING: usize = 256 * 1024;
 const MAX_DIGITS: usize = 64;
 
 /// An open array or object.
+#[derive(Clone, Copy)]
 struct Level<'a> {
     array: bool,
     /// Commas so far, which is also the index of the item now read.
@@ -18,8 +19,35 @@ struct Level<'a> {
     key: &'a [u8],
 }
 
+/// Those that are open, outermost first.
+struct Levels<'a> {
+    all: [Level<'a>; MAX_DEPTH],
+    depth: usize,
+}
+
+impl<'a> Levels<'a> {
+    fn open(&self) -> &[Level<'a>] {
+        self.all.get(..self.depth).unwrap_or_default()
+    }
+
+    fn push(&mut self, array: bool) -> bool {
+        let Some(level) = self.all.get_mut(self.depth) else { return false };
+        *level = Level { array, commas: 0, key: &[] };
+        self.depth += 1;
+        true
+    }
+
+    fn pop(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    fn last_mut(&mut self) -> Option<&mut Level<'a>> {
+        self.depth.checked_sub(1).and_then(|last| self.all.get_mut(last))
+    }
+}
+
 pub(super) fn check(bytes: &[u8]) -> Result<(), JsonError> {
-    let mut levels: Vec<Level<'_>> = Vec::new();
+    let mut levels = Levels { all: [Level { array: false, commas: 0, key: &[] }; MAX_DEPTH], depth: 0 };
     let mut last_string: &[u8] = &[];
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
@@ -33,11 +61,9 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), JsonError> {
                 at += inside.len() + 2;
                 continue;
             }
+            b'[' | b'{' if levels.push(*byte == b'[') => {}
             b'[' | b'{' => {
-                if levels.len() >= MAX_DEPTH {
-                    return Err(refused(&levels, format!("JSON nests at most {MAX_DEPTH} levels")));
-                }
-                levels.push(Level { array: *byte == b'[', commas: 0, key: &[] });
+                return Err(refused(&levels, format!("JSON nests at most {MAX_DEPTH} levels")));
             }
             b']' | b'}' => {
                 levels.pop();
@@ -78,20 +104,21 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), JsonError> {
 
 /// What stands before the closing quote, or all when there is none.
 fn string(bytes: &[u8]) -> &[u8] {
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => break,
-            b'\\' => at += 2,
-            _ => at += 1,
+    let mut from = 0;
+    while let Some(found) = bytes.get(from..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        let at = from + found;
+        if bytes.get(at) == Some(&b'"') {
+            return bytes.get(..at).unwrap_or(bytes);
         }
+        // A backslash and whatever it stands before.
+        from = at + 2;
     }
-    bytes.get(..at.min(bytes.len())).unwrap_or(bytes)
+    bytes
 }
 
-fn refused(levels: &[Level<'_>], reason: String) -> JsonError {
+fn refused(levels: &Levels<'_>, reason: String) -> JsonError {
     let mut path = String::new();
-    for level in levels {
+    for level in levels.open() {
         if level.array {
             path.push_str(&format!("[{}]", level.commas));
         } else if !level.key.is_empty() {

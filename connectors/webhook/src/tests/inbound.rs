@@ -295,7 +295,7 @@ fn the_shared_requests_give_the_shared_events() {
         let mut request = post(text("body"));
         request.headers.clear();
         request.method = Method::from_bytes(text("method").as_bytes()).unwrap();
-        (request.path, request.query) = (text("path"), text("query"));
+        (request.path, request.query) = (text("path").into(), text("query"));
         for (name, value) in wanted["headers"].as_object().unwrap() {
             request = with(request, name, value.as_str().unwrap());
         }

@@ -13,11 +13,11 @@ impl Draft<'_> {
             None => None,
         };
         let conversation = match event.conversation_id.or(message.as_ref().map(|row| row.conversation)) {
-            Some(id) => self.records().conversation(id).await?.map(|row| row.value),
+            Some(id) => self.records().known_conversation(self.scene.known, id).await?.map(|row| row.value),
             None => None,
         };
         let user = match event.user_id.as_ref().or(message.as_ref().map(|row| &row.user)) {
-            Some(id) => self.records().user(id).await?.map(|row| row.value),
+            Some(id) => self.records().known_user(self.scene.known, id).await?.map(|row| row.value),
             None => None,
         };
         let subject = Subject { conversation, user, message, ..Subject::of(event.payload.clone()) };

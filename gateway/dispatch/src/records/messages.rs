@@ -40,8 +40,8 @@ impl Draft<'_> {
                 self.set_tags(&mut tags, &said.tags);
                 if let Some(answered) = said.reply_to.as_deref() {
                     match self.external(answered).await? {
-                        Some(row) => set_tag(&mut tags, "portico:replyTo".into(), &row.value.id.to_string()),
-                        None => set_tag(&mut tags, "portico:replyToExternal".into(), answered),
+                        Some(row) => set_tag(&mut tags, "portico:replyTo", &row.value.id.to_string()),
+                        None => set_tag(&mut tags, "portico:replyToExternal", answered),
                     };
                 }
                 let row = Message {
@@ -108,7 +108,7 @@ impl Draft<'_> {
         let message = match self.external(&deletion.external_id).await? {
             Some(old) => {
                 let mut row = old.value.clone();
-                if set_tag(&mut row.tags, DELETED.into(), "true") {
+                if set_tag(&mut row.tags, DELETED, "true") {
                     // The person took it back: what it said is not kept.
                     row.payload = json!({});
                     row.updated_at = row.updated_at.max(self.at());
@@ -127,7 +127,10 @@ impl Draft<'_> {
         let message = self.external(&reaction.external_id).await?.map(|row| row.value);
         // A provider may not say in which thread the message stands (Slack); where we know the message, we do.
         let place = match &message {
-            Some(message) => self.records().conversation(message.conversation).await?.map(|row| row.value),
+            Some(message) => {
+                let row = self.records().known_conversation(self.scene.known, message.conversation).await?;
+                row.map(|row| row.value)
+            }
             None => None,
         };
         let conversation = match place {

@@ -1,25 +1,26 @@
 //! Conversations and the people in them.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use portico_contract::{ConversationId, Party, Thread, UserId};
 use portico_store::StoreError;
 use portico_store::records::{Conversation, TagMap, User, Versioned};
 
-use super::{Draft, set_tag};
+use super::{Draft, Scene, set_tag};
 
 impl Draft<'_> {
     /// The conversation of a thread as it is stored, also after its thread got a new identity.
     pub(super) async fn known_conversation(
         &self,
         thread: &Thread,
-    ) -> Result<Option<Versioned<Conversation>>, StoreError> {
+    ) -> Result<Option<Versioned<Arc<Conversation>>>, StoreError> {
         let id = self.conversation_id(thread);
-        if let Some(row) = self.records().conversation(id).await? {
+        if let Some(row) = self.records().known_conversation(self.scene.known, id).await? {
             return Ok(Some(row));
         }
         match self.records().moved_conversation(id).await? {
-            Some(old) => self.records().conversation(old).await,
+            Some(old) => self.records().known_conversation(self.scene.known, old).await,
             None => Ok(None),
         }
     }
@@ -34,7 +35,7 @@ impl Draft<'_> {
         thread: &Thread,
         author: Option<&UserId>,
         messages: u64,
-    ) -> Result<Conversation, StoreError> {
+    ) -> Result<Arc<Conversation>, StoreError> {
         let old = self.known_conversation(thread).await?;
         self.renewed_conversation(old, thread, author, messages).await
     }
@@ -42,13 +43,13 @@ impl Draft<'_> {
     /// As [`Draft::conversation`], for one that was read already.
     pub(super) async fn renewed_conversation(
         &mut self,
-        old: Option<Versioned<Conversation>>,
+        old: Option<Versioned<Arc<Conversation>>>,
         thread: &Thread,
         author: Option<&UserId>,
         messages: u64,
-    ) -> Result<Conversation, StoreError> {
+    ) -> Result<Arc<Conversation>, StoreError> {
         let (mut row, mut changed) = match &old {
-            Some(old) => (old.value.clone(), messages > 0),
+            Some(old) => (Conversation::clone(&old.value), messages > 0),
             None => (self.new_conversation(thread, author), true),
         };
         changed |= self.set_tags(&mut row.tags, &thread.tags);
@@ -60,7 +61,11 @@ impl Draft<'_> {
         row.message_count += messages;
         if changed {
             row.updated_at = row.updated_at.max(self.at());
-            self.changes.extend(self.scene.records.conversation_changes(old.as_ref(), &row));
+        }
+        let row = Arc::new(row);
+        if changed {
+            let Scene { records, known, .. } = *self.scene;
+            self.changes.extend(records.known_conversation_changes(known, old.as_ref(), &row));
         }
         if let Some(user) = author
             && (old.is_none() || !self.records().is_participant(row.id, user).await?)
@@ -88,23 +93,24 @@ impl Draft<'_> {
     }
 
     /// The user behind a provider's id as it is stored, also after the person got a new id.
-    pub(super) async fn known_user(&self, party: &str) -> Result<Option<Versioned<User>>, StoreError> {
+    pub(super) async fn known_user(&self, party: &str) -> Result<Option<Versioned<Arc<User>>>, StoreError> {
         let id = UserId::of_party(self.records().bot(), self.installation(), party);
-        if let Some(row) = self.records().user(&id).await? {
+        if let Some(row) = self.records().known_user(self.scene.known, &id).await? {
             return Ok(Some(row));
         }
         match self.records().moved_user(&id).await? {
-            Some(old) => self.records().user(&old).await,
+            Some(old) => self.records().known_user(self.scene.known, &old).await,
             None => Ok(None),
         }
     }
 
     /// The user behind a person, made or brought up to date.
-    pub(super) async fn user(&mut self, party: &Party) -> Result<User, StoreError> {
+    pub(super) async fn user(&mut self, party: &Party) -> Result<Arc<User>, StoreError> {
         let old = self.known_user(&party.id).await?;
         let mut row = match &old {
+            // Copied when something has changed, which is seldom.
             Some(old) => old.value.clone(),
-            None => User {
+            None => Arc::new(User {
                 id: UserId::of_party(self.records().bot(), self.installation(), &party.id),
                 name: None,
                 picture_url: None,
@@ -114,21 +120,42 @@ impl Draft<'_> {
                 party: Some(party.id.clone()),
                 created_at: self.at(),
                 updated_at: self.at(),
-            },
+            }),
         };
-        let mut changed = old.is_none();
-        let own_id = format!("{}:id", self.scene.alias);
-        if party.tags.get("id").is_none() && !row.tags.contains_key(&own_id) {
-            changed |= set_tag(&mut row.tags, own_id, &party.id);
-        }
-        changed |= self.set_tags(&mut row.tags, &party.tags);
-        changed |= renew(&mut row.name, party.name.as_deref());
-        changed |= renew(&mut row.picture_url, party.picture_url.as_deref());
-        if changed {
-            row.updated_at = row.updated_at.max(self.at());
-            self.changes.extend(self.scene.records.user_changes(old.as_ref(), &row));
+        if old.is_none() || self.differs(&row, party) {
+            let user = Arc::make_mut(&mut row);
+            if party.tags.get("id").is_none() {
+                let own_id = format!("{}:id", self.scene.alias);
+                if !user.tags.contains_key(&own_id) {
+                    set_tag(&mut user.tags, &own_id, &party.id);
+                }
+            }
+            self.set_tags(&mut user.tags, &party.tags);
+            renew(&mut user.name, party.name.as_deref());
+            renew(&mut user.picture_url, party.picture_url.as_deref());
+            user.updated_at = user.updated_at.max(self.at());
+            let Scene { records, known, .. } = *self.scene;
+            self.changes.extend(records.known_user_changes(known, old.as_ref(), &row));
         }
         Ok(row)
+    }
+
+    /// Whether a person says something that their row does not.
+    fn differs(&self, row: &User, party: &Party) -> bool {
+        let mut name = self.tag_prefix();
+        let prefix = name.len();
+        let mut stored = |own: &str| {
+            name.truncate(prefix);
+            name.push_str(own);
+            row.tags.get(&name).map(String::as_str)
+        };
+        let is_new = |old: &Option<String>, new: Option<&str>| {
+            new.is_some_and(|new| !new.is_empty() && old.as_deref() != Some(new))
+        };
+        (party.tags.get("id").is_none() && stored("id").is_none())
+            || party.tags.iter().any(|(own, value)| stored(own).unwrap_or_default() != value)
+            || is_new(&row.name, party.name.as_deref())
+            || is_new(&row.picture_url, party.picture_url.as_deref())
     }
 
     /// The bot's own user, made at the bot's first event: bots answer with their own id as user.
@@ -158,12 +185,10 @@ impl Draft<'_> {
 }
 
 /// Takes over what is known now; what the provider leaves out stays.
-fn renew(old: &mut Option<String>, new: Option<&str>) -> bool {
-    match new {
-        Some(new) if !new.is_empty() && old.as_deref() != Some(new) => {
-            *old = Some(new.to_owned());
-            true
-        }
-        _ => false,
+fn renew(old: &mut Option<String>, new: Option<&str>) {
+    if let Some(new) = new
+        && !new.is_empty()
+    {
+        *old = Some(new.to_owned());
     }
 }

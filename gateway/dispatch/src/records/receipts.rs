@@ -48,7 +48,8 @@ impl Draft<'_> {
         }
         let conversation = match (&message, &receipt.thread) {
             (Some(message), _) => {
-                self.records().conversation(message.conversation).await?.map(|row| row.value)
+                let row = self.records().known_conversation(self.scene.known, message.conversation).await?;
+                row.map(|row| row.value)
             }
             (None, Some(thread)) => self.known_conversation(thread).await?.map(|row| row.value),
             (None, None) => None,

@@ -11,7 +11,7 @@ use portico_contract::{
 };
 use portico_lanes::Carried;
 use portico_store::records::{
-    DeliveryStatus, Direction, GatewayEvent, Message, MessageDelivery, Records, TagMap,
+    DeliveryStatus, Direction, GatewayEvent, Known, Message, MessageDelivery, Records, TagMap,
 };
 use portico_store::{Commit, Entry, EventKind, EventOutcome, Lane, Store, StoredEvent};
 use serde_json::{Value, json};
@@ -64,6 +64,7 @@ impl Bench {
     async fn run(&self, entry: &Entry) -> Result<Prepared, RecordFault> {
         let scene = Scene {
             records: &self.records,
+            known: &Known::default(),
             alias: "slack",
             entry,
             media: &Links,

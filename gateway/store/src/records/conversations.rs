@@ -25,11 +25,21 @@ impl Records {
         old: Option<&Versioned<Conversation>>,
         new: &Conversation,
     ) -> Vec<Change> {
+        self.packed_conversation_changes(old.map(|old| (&old.value, old.version)), new, new.pack())
+    }
+
+    /// The same, for a row whose stored form is there already.
+    pub(super) fn packed_conversation_changes(
+        &self,
+        old: Option<(&Conversation, u64)>,
+        new: &Conversation,
+        packed: bytes::Bytes,
+    ) -> Vec<Change> {
         let mut changes = vec![Change::Write {
             table: Table::Conversation,
             key: keys::conversation(&self.bot, new.id),
-            value: Some(new.pack()),
-            expect: old.map_or(Expect::Absent, |old| Expect::Version(old.version)),
+            value: Some(packed),
+            expect: old.map_or(Expect::Absent, |(_, version)| Expect::Version(version)),
         }];
         if old.is_none() {
             changes.push(Change::put(
@@ -39,7 +49,7 @@ impl Records {
             ));
         }
         let none = TagMap::new();
-        let before = old.map_or(&none, |old| &old.value.tags);
+        let before = old.map_or(&none, |(old, _)| &old.tags);
         changes.extend(self.tag_changes(Index::ConversationTag, before, &new.tags, &new.id.0));
         changes
     }
@@ -154,7 +164,7 @@ impl Records {
         user: &UserId,
     ) -> Result<bool, StoreError> {
         let key = keys::participants(&self.bot, conversation).text(user.as_str());
-        Ok(self.store.get(Table::Index, &key).await?.is_some())
+        Ok(self.row(Table::Index, &key).await?.is_some())
     }
 
     /// Conversations that a user takes part in, at most `limit`.

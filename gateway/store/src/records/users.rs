@@ -19,19 +19,29 @@ impl Records {
 
     /// Changes that write a user over the one that was read (`None`: it must not be there yet).
     pub fn user_changes(&self, old: Option<&Versioned<User>>, new: &User) -> Vec<Change> {
+        self.packed_user_changes(old.map(|old| (&old.value, old.version)), new, new.pack())
+    }
+
+    /// The same, for a row whose stored form is there already.
+    pub(super) fn packed_user_changes(
+        &self,
+        old: Option<(&User, u64)>,
+        new: &User,
+        packed: bytes::Bytes,
+    ) -> Vec<Change> {
         let id = new.id.as_str();
         let mut changes = vec![Change::Write {
             table: Table::User,
             key: keys::user(&self.bot, &new.id),
-            value: Some(new.pack()),
-            expect: old.map_or(Expect::Absent, |old| Expect::Version(old.version)),
+            value: Some(packed),
+            expect: old.map_or(Expect::Absent, |(_, version)| Expect::Version(version)),
         }];
         if old.is_none() {
             let key = keys::by_time(Index::UserTime, &self.bot, new.created_at).text(id);
             changes.push(Change::put(Table::Index, key, id.to_owned()));
         }
         let none = TagMap::new();
-        changes.extend(self.user_tag_changes(old.map_or(&none, |old| &old.value.tags), &new.tags, id));
+        changes.extend(self.user_tag_changes(old.map_or(&none, |(old, _)| &old.tags), &new.tags, id));
         changes
     }
 

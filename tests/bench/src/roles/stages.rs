@@ -141,7 +141,7 @@ fn request(name: &str) -> Result<InboundRequest> {
         body: Bytes::copy_from_slice(bytes.get(whole.body..whole.end).unwrap_or_default()),
         received_at: now_ms(),
         source_ip: None,
-        passed_checks: Vec::new(),
+        passed_checks: std::sync::Arc::default(),
     })
 }
 
