@@ -49,6 +49,8 @@ async fn the_configuration_is_read_again_twenty_times_under_load_without_a_dropp
         assert_eq!(titles(&gateway).await.len(), 5);
         let reply = kept.send(Method::GET, "/readyz", &[], bytes::Bytes::new()).await.unwrap();
         assert_eq!(reply.status, 200);
+        // So that each configuration sees traffic, however fast the binary reads them.
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
     // Wrong files change nothing, however they are wrong.
