@@ -6,6 +6,7 @@ use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -33,10 +34,19 @@ pub struct GatewaySpec {
 }
 
 /// A port of loopback that was free a moment ago.
+///
+/// Below those that systems give to outgoing connections, one of which could take it before the gateway does, or
+/// while it is being restarted.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|socket| socket.local_addr())
-        .map_or(0, |address| address.port())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id() % 12_000 * 37;
+    loop {
+        let number = first + u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 20_000 + (number % 12_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// The binary under test: `PORTICO_BIN`, or the one that cargo built beside this test.

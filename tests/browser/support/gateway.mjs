@@ -20,15 +20,27 @@ const FULL_DISK = Object.fromEntries(
 
 export const sleep = (/** @type {number} */ ms) => new Promise((go) => setTimeout(go, ms));
 
-/** @returns {Promise<number>} a port of loopback that was free a moment ago */
-export function freePort() {
-  return new Promise((resolve, reject) => {
+let lastPort = 20_000 + ((process.pid * 37) % 12_000);
+
+/**
+ * A free port with a free one behind it, as the demo wants two. Below those that systems give to outgoing connections,
+ * one of which could take it before the gateway does.
+ *
+ * @returns {Promise<number>} a port of loopback that was free a moment ago
+ */
+export async function freePort() {
+  for (;;) {
+    lastPort = lastPort + 2 < 32_000 ? lastPort + 2 : 20_000;
+    if ((await isFree(lastPort)) && (await isFree(lastPort + 1))) return lastPort;
+  }
+}
+
+/** @param {number} port @returns {Promise<boolean>} */
+function isFree(port) {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-      server.close(() => resolve(port));
-    });
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
 }
 
